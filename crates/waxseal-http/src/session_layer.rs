@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, Uri};
-use waxseal_manager::{Error, Keyring, Outcome, SessionManager};
+use waxseal_manager::{Error, Keyring, Outcome, SessionManager, Visit};
 
 use crate::carrier::Carrier;
 use crate::clock::Clock;
@@ -235,9 +235,6 @@ impl SessionLayer {
         }
         let ends_foreign = request.ends_foreign();
         let outcome = self.commit(request, now).await?;
-        if ends_foreign == ForeignEnd::SignedOut {
-            request.end_signed_meanwhile(now, self.now()).await;
-        }
         let foreign = request.forget_foreign(ends_foreign);
         let set_cookie = match outcome {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
@@ -294,14 +291,13 @@ impl SessionLayer {
 
     async fn commit(&self, request: &RequestSession, now: SystemTime) -> Result<Outcome, Error> {
         let Some(visit) = request.visit() else { return Ok(Outcome::Keep) };
-        request.note_foreign(now).await;
         if !self.sessions().commit_waits(visit) {
-            return self.sessions().commit(visit, now).await;
+            return commit_with_foreign(&self.carrier, request, visit, now).await;
         }
         let (carrier, request) = (self.carrier.clone(), request.clone());
         let mut commit = Box::pin(async move {
             let visit = request.visit().expect("it was there above, and nothing takes it");
-            carrier.sessions().commit(visit, now).await
+            commit_with_foreign(&carrier, &request, visit, now).await
         });
         // A store that answers at once, such as one in memory, needs no task.
         if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await {
@@ -316,4 +312,20 @@ impl SessionLayer {
             },
         }
     }
+}
+
+/// Commits a request's session. If it signs in or out, the foreign sessions that came along end with it.
+async fn commit_with_foreign(
+    carrier: &Carrier,
+    request: &RequestSession,
+    visit: &Visit,
+    now: SystemTime,
+) -> Result<Outcome, Error> {
+    let ends_foreign = request.ends_foreign();
+    request.note_foreign(now).await;
+    let outcome = carrier.sessions().commit(visit, now).await?;
+    if ends_foreign == ForeignEnd::SignedOut {
+        request.end_signed_meanwhile(now, carrier.now()).await;
+    }
+    Ok(outcome)
 }

@@ -3,6 +3,8 @@
 #[path = "support/place.rs"]
 mod place;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::header::COOKIE;
@@ -43,6 +45,14 @@ impl Site {
         let clock = self.layer.clone();
         let other = Self::over(place, self.store.clone());
         Self { layer: other.layer.with_clock(Clock::from_fn(move || clock.now())), ..other }
+    }
+
+    /// The same process; its clock is set back by as many seconds as the returned number says.
+    fn whose_clock_can_be_set_back(self) -> (Self, Arc<AtomicU64>) {
+        let (clock, back) = (self.layer.clone(), Arc::new(AtomicU64::new(0)));
+        let by = back.clone();
+        let clock = Clock::from_fn(move || clock.now() - Duration::from_secs(by.load(Ordering::Relaxed)));
+        (Self { layer: self.layer.with_clock(clock), ..self }, back)
     }
 
     /// The token of a new session of `owner`.
@@ -185,6 +195,50 @@ async fn a_stream_outlives_an_outage_that_is_shorter_than_the_grace() {
         site.store.set_away(false);
         assert_eq!(within(30 * SECOND, &mut stream).await, None, "{place:?}");
         site.store.set_away(true);
+        let since = Instant::now();
+        assert_eq!(within(DAY, &mut stream).await, Some(EndReason::StoreAway), "{place:?}");
+        assert!((290..=307).contains(&since.elapsed().as_secs()), "{place:?}: {:?}", since.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_keeps_no_stream_open() {
+    for place in WITH_STORE {
+        for case in ["end all", "end all elsewhere", "sign-out elsewhere"] {
+            let site = Site::new(place);
+            let other = site.beside(place);
+            let (site, back) = site.whose_clock_can_be_set_back();
+            let window = site.layer.sessions().watch_window();
+            let token = site.token("albus").await;
+            let mut stream = site.open(&token).await;
+            // In the middle of a window.
+            assert_eq!(within(Duration::from_millis(6_300), &mut stream).await, None, "{place:?}, {case}");
+            back.store(3_600, Ordering::Relaxed);
+            let ender = if case == "end all" { &site } else { &other };
+            match case {
+                "sign-out elsewhere" => {
+                    let request = other.request(Method::POST, &token);
+                    request.destroy().await.unwrap();
+                    other.finish(request).await;
+                }
+                _ => ender.layer.sessions().end_all("albus", ender.layer.now()).await.unwrap(),
+            }
+            let latest = window + SECOND + Duration::from_millis(1);
+            let reason = within(latest, &mut stream).await;
+            assert_eq!(reason, Some(EndReason::Ended), "{place:?}, {case}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_does_not_lengthen_the_grace() {
+    for place in WITH_STORE {
+        let (site, back) = Site::new(place).whose_clock_can_be_set_back();
+        let token = site.token("albus").await;
+        let mut stream = site.open(&token).await;
+        assert_eq!(within(Duration::from_millis(30_300), &mut stream).await, None, "{place:?}");
+        site.store.set_away(true);
+        back.store(3_600, Ordering::Relaxed);
         let since = Instant::now();
         assert_eq!(within(DAY, &mut stream).await, Some(EndReason::StoreAway), "{place:?}");
         assert!((290..=307).contains(&since.elapsed().as_secs()), "{place:?}: {:?}", since.elapsed());

@@ -4,6 +4,8 @@ use waxseal_store::{Found, Lifespan, Record, RecordKey, Revision, Timestamp};
 
 /// The first byte of every value.
 const VERSION: u8 = 1;
+/// The most tombstones of a session, which each write of its value sends along. The oldest make way.
+const MAX_TOMBSTONES: usize = 64;
 
 type Hash = [u8; RecordKey::HASH_BYTES];
 
@@ -81,11 +83,11 @@ impl Row {
         if *self == Self::default() {
             return None;
         }
-        // If there were more, the oldest would be left out; but a session is renewed only a few times an hour.
-        let count = u16::try_from(self.tombstones.len()).unwrap_or(u16::MAX);
+        let newest = &self.tombstones[self.tombstones.len().saturating_sub(MAX_TOMBSTONES)..];
+        let count = u16::try_from(newest.len()).expect("they are at most 64");
         let mut value = vec![VERSION];
         value.extend(count.to_be_bytes());
-        for Tombstone { hash, expires } in &self.tombstones[self.tombstones.len() - usize::from(count)..] {
+        for Tombstone { hash, expires } in newest {
             value.extend(hash);
             value.extend(expires.as_millis().to_be_bytes());
         }
@@ -233,6 +235,14 @@ mod tests {
             }
         }
         assert_eq!(Row::default().write(), None);
+    }
+
+    #[test]
+    fn a_session_that_is_renewed_in_a_loop_keeps_its_newest_tombstones() {
+        let tombstone = |number: u8| Tombstone { hash: [number; 32], expires: Timestamp::MAX };
+        let row = Row { living: None, tombstones: (0..200).map(tombstone).collect() };
+        let kept = Row::read(&row.write().unwrap()).unwrap().tombstones;
+        assert_eq!(kept, (136..200).map(tombstone).collect::<Vec<_>>());
     }
 
     #[test]

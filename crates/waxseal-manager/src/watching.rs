@@ -121,7 +121,7 @@ impl SessionManager {
                 known.over
             }
             Answer::Over(reason) => Some(watch.end(reason)),
-            Answer::Away if now.is_within(self.watch_grace(), watch.known().good_at.min(now)) => None,
+            Answer::Away if now.is_within(self.watch_grace(), watch.known().good_at) => None,
             Answer::Away => Some(watch.end(EndReason::StoreAway)),
         }
     }
@@ -173,12 +173,13 @@ impl SessionManager {
                 let records = self.records()?;
                 match records.remembered(key, owner.as_deref()) {
                     Some(None) => return Some(EndReason::Ended),
-                    Some(Some(at)) => {
+                    Some(Some(at)) if at <= now => {
                         let mut known = watch.known();
-                        known.good_at = known.good_at.max(at.min(now));
-                        known.ask_at = known.ask_at.max(at.min(now).after(self.watch_window()));
+                        known.good_at = known.good_at.max(at);
+                        known.ask_at = known.ask_at.max(at.after(self.watch_window()));
                     }
-                    None => {}
+                    // An answer from before the clock was set back says nothing about the time since.
+                    Some(Some(_)) | None => {}
                 }
                 None
             }
@@ -189,6 +190,9 @@ impl SessionManager {
     /// Takes the right to ask the store, if it is time to.
     fn claim(&self, watch: &Watch, now: Timestamp) -> Option<crate::watch::Asking<'_>> {
         let mut known = watch.known();
+        // Later times than these are from before the clock was set back.
+        known.good_at = known.good_at.min(now);
+        known.ask_at = known.ask_at.min(now.after(self.watch_window()));
         if now < known.ask_at {
             return None;
         }

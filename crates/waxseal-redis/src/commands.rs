@@ -18,7 +18,7 @@ const MAX_OWNER_LOOKUPS: usize = 6;
 
 /// The commands that the store's methods are made of.
 pub(crate) struct Commands {
-    pub(crate) router: Router,
+    pub(crate) router: Arc<Router>,
     pub(crate) keys: Keys,
     pub(crate) durability: RedisDurability,
 }

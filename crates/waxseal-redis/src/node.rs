@@ -38,6 +38,8 @@ pub(crate) struct Node {
     waiting: Pool,
     /// Only in a cluster. For a single server, the policy's breaker is enough.
     breaker: Option<CircuitBreaker>,
+    /// In a cluster, `true` if the last call could not reach the server, or waited for its answer in vain.
+    doubtful: AtomicBool,
 }
 
 /// A pool of connections. As long as there are few calls, the first connections take all of them.
@@ -86,6 +88,7 @@ impl Node {
             (role == Role::Part).then(|| CircuitBreaker::new(network, format!("the Redis server at {host}")));
         Ok(Self {
             breaker,
+            doubtful: AtomicBool::new(false),
             tls: address.tls,
             password: address.password.is_some(),
             check_role: role == Role::Primary,
@@ -102,6 +105,11 @@ impl Node {
         &self.host
     }
 
+    /// Returns `true` if the server, a part of a cluster, did not answer its last call.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::Relaxed)
+    }
+
     /// Sends commands together and returns one answer for each, including errors of the server.
     ///
     /// `waits` is set for a command that waits for replicas or disks: if it takes long, this says little about the
@@ -109,9 +117,9 @@ impl Node {
     pub(crate) async fn send(&self, commands: &Pipeline, waits: bool) -> Result<Vec<Value>, RedisError> {
         let permit = self.breaker.as_ref().map(CircuitBreaker::permit).transpose()?;
         let patience = if waits { Duration::MAX } else { self.patience };
-        let attempt = Attempt { permit, since: Instant::now(), patience };
+        let mut attempt = Attempt { node: self, permit, since: Instant::now(), patience };
         let outcome = self.send_now(commands, if waits { &self.waiting } else { &self.ordinary }).await;
-        attempt.ended(outcome.as_ref().is_err_and(RedisError::is_out_of_reach));
+        attempt.report(outcome.as_ref().is_err_and(RedisError::is_out_of_reach));
         outcome
     }
 
@@ -236,14 +244,16 @@ impl Drop for Call<'_> {
 
 /// Reports a call's outcome to the breaker, even if the caller stops waiting.
 struct Attempt<'a> {
+    node: &'a Node,
     permit: Option<Permit<'a>>,
     since: Instant,
     patience: Duration,
 }
 
 impl Attempt<'_> {
-    fn ended(mut self, outage: bool) {
+    fn report(&mut self, outage: bool) {
         if let Some(permit) = self.permit.take() {
+            self.node.doubtful.store(outage, Ordering::Relaxed);
             permit.report(outage);
         }
     }
@@ -251,8 +261,8 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if let Some(permit) = self.permit.take_if(|_| self.since.elapsed() >= self.patience) {
-            permit.report(true);
+        if self.since.elapsed() >= self.patience {
+            self.report(true);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::{Pipeline, ServerErrorKind, Value};
 use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::address::Address;
 use crate::error::RedisError;
@@ -16,7 +16,6 @@ use crate::node::{Node, Role};
 use crate::refusal;
 use crate::sentinels::Sentinels;
 use crate::slots::{Division, Range, SlotMap, slot};
-use waxseal_store::network::CallError;
 use waxseal_store::{NetworkOptions, Unavailable};
 
 /// The number of redirections that a command follows before it fails. While a slot moves, there are usually two.
@@ -41,7 +40,8 @@ pub(crate) struct Router {
     one_server: OnceLock<Arc<Node>>,
     map: Mutex<Arc<SlotMap>>,
     stale: AtomicBool,
-    asked: AsyncMutex<Option<Instant>>,
+    /// The time of the last round of questions for the map. It is locked during a round.
+    asked: Arc<AsyncMutex<Option<Instant>>>,
 }
 
 impl Router {
@@ -49,7 +49,7 @@ impl Router {
         let stale = AtomicBool::new(address.cluster);
         let sentinels = Sentinels::new(&address, &network)?.map(Arc::new);
         let (nodes, one_server) = (Mutex::default(), OnceLock::new());
-        let (map, asked) = (Mutex::default(), AsyncMutex::default());
+        let (map, asked) = (Mutex::default(), Arc::default());
         Ok(Self { address, network, sentinels, nodes, one_server, map, stale, asked })
     }
 
@@ -65,7 +65,7 @@ impl Router {
     ///
     /// `waits` is for a command that waits for replicas or disks.
     pub(crate) async fn send(
-        &self,
+        self: &Arc<Self>,
         key: &str,
         commands: &Pipeline,
         waits: bool,
@@ -102,7 +102,7 @@ impl Router {
     }
 
     async fn send_by_map(
-        &self,
+        self: &Arc<Self>,
         slot: u16,
         commands: &Pipeline,
         waits: bool,
@@ -112,18 +112,9 @@ impl Router {
         let mut redirections = 0;
         while redirections < MAX_REDIRECTIONS {
             let asked = if asking { &after_asking(commands) } else { commands };
-            let mut answers = match node.send(asked, waits).await {
-                Ok(answers) => answers,
-                Err(error) => {
-                    let open = matches!(error, RedisError::Unavailable(Unavailable::Open(_)));
-                    if open || error.is_out_of_reach() {
-                        self.stale.store(true, Ordering::Relaxed);
-                    }
-                    return Err(error);
-                }
-            };
+            let mut answers = node.send(asked, waits).await?;
             if asking {
-                answers.remove(0);
+                answers = answers.into_iter().skip(1).step_by(2).collect();
             }
             if answers.iter().any(|answer| refusal::is(answer, &["TRYAGAIN"])) {
                 // Repeats for as long as the caller waits.
@@ -202,12 +193,19 @@ impl Router {
         Ok(answers)
     }
 
-    async fn node_of(&self, slot: u16) -> Result<Arc<Node>, RedisError> {
+    /// The server of a slot. Only a slot that has none by the map waits for another map (decision D295).
+    async fn node_of(self: &Arc<Self>, slot: u16) -> Result<Arc<Node>, RedisError> {
+        if let Some(host) = self.lock_map().primary(slot) {
+            let node = self.node(host)?;
+            if node.is_doubtful() {
+                self.stale.store(true, Ordering::Relaxed);
+            }
+            self.begin_refresh_if_stale();
+            return Ok(node);
+        }
         let refreshed = self.refresh_if_stale().await;
-        let host = self.lock_map().primary(slot).cloned();
-        match host {
-            // While no server returns a map, the last known one stays in use.
-            Some(host) => self.node(&host),
+        match self.lock_map().primary(slot) {
+            Some(host) => self.node(host),
             None => {
                 self.stale.store(true, Ordering::Relaxed);
                 Err(refreshed.err().unwrap_or(RedisError::Uncovered(slot)))
@@ -239,25 +237,39 @@ impl Router {
         Ok(node)
     }
 
-    /// Asks for the map of slots: first the servers of the last map, then those of the URL.
+    /// Asks for a new map in a task of its own, which goes on if the caller gives up.
+    fn begin_refresh_if_stale(self: &Arc<Self>) {
+        if !self.stale.load(Ordering::Relaxed) {
+            return;
+        }
+        // If it is locked, a round is under way.
+        if let Ok(mut asked) = Arc::clone(&self.asked).try_lock_owned() {
+            let router = Arc::clone(self);
+            tokio::spawn(async move { router.refresh(&mut asked).await });
+        }
+    }
+
     async fn refresh_if_stale(&self) -> Result<(), RedisError> {
         match self.stale.load(Ordering::Relaxed) {
             // Boxed, because it is rare and needs much space.
-            true => Box::pin(self.refresh()).await,
+            true => Box::pin(async { self.refresh(&mut *self.asked.lock().await).await }).await,
             false => Ok(()),
         }
     }
 
-    async fn refresh(&self) -> Result<(), RedisError> {
-        let mut asked = self.asked.lock().await;
+    /// Asks for the map of slots: the servers of the last map, then those of the URL, and after all others those that
+    /// left their last call without an answer.
+    async fn refresh(&self, asked: &mut Option<Instant>) -> Result<(), RedisError> {
         let recently = asked.is_some_and(|asked| asked.elapsed() < MAP_INTERVAL);
         if !self.stale.load(Ordering::Relaxed) || recently {
             return Ok(()); // While this call waited, another asked; with what it heard this one goes on.
         }
         let known = self.lock_map();
         let known = known.primaries().into_iter().map(|range| range.primary.clone());
+        let mut hosts: Vec<_> = known.chain(self.address.hosts.iter().cloned()).collect();
+        hosts.sort_by_cached_key(|host| self.node(host).is_ok_and(|node| node.is_doubtful()));
         let mut last = None;
-        for host in known.chain(self.address.hosts.iter().cloned()) {
+        for host in hosts {
             match self.ask_for_map(&host).await {
                 Ok(map) => {
                     self.keep_nodes_of(&map);
@@ -276,7 +288,10 @@ impl Router {
     async fn ask_for_map(&self, host: &Host) -> Result<SlotMap, RedisError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("CLUSTER").arg("SLOTS");
-        let answer = self.node(host)?.send(&pipeline, false).await?.pop().unwrap_or_default();
+        let limit = self.network.limits().command_timeout;
+        let asked = timeout(limit, self.node(host)?.send(&pipeline, false)).await;
+        let mut answers = asked.unwrap_or_else(|_| Err(Unavailable::Timeout(limit).into()))?;
+        let answer = answers.pop().unwrap_or_default();
         let answer = answer.extract_error().map_err(|error| match error.detail() {
             Some(detail) if detail.contains("cluster support disabled") => {
                 RedisError::NoCluster(host.to_string())
@@ -301,11 +316,13 @@ impl Router {
     }
 }
 
-/// The same commands, preceded by `ASKING`, for a server that is about to get the slot.
+/// The same commands, each preceded by `ASKING`, for a server that is about to get the slot. `ASKING` is for one command.
 fn after_asking(commands: &Pipeline) -> Pipeline {
-    let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
-    pipeline.cmd("ASKING");
-    commands.cmd_iter().for_each(|command| _ = pipeline.add_command(command.clone()));
+    let mut pipeline = Pipeline::with_capacity(2 * commands.len());
+    for command in commands.cmd_iter() {
+        pipeline.cmd("ASKING");
+        pipeline.add_command(command.clone());
+    }
     pipeline
 }
 

@@ -111,7 +111,7 @@ impl RedisStore {
         let policy = || make(&network, concurrency_limit);
         let patient = (durability != RedisDurability::Primary).then(policy);
         let policy = policy();
-        let commands = Commands { router: Router::new(address, network)?, keys, durability };
+        let commands = Commands { router: Arc::new(Router::new(address, network)?), keys, durability };
         let looked = timeout(limit, commands.look_around(allow_eviction)).await;
         looked.unwrap_or(Err(Unavailable::Timeout(limit).into()))?;
         Ok(Self { shared: Arc::new(Shared { policy, patient, commands }) })

@@ -226,6 +226,81 @@ fn a_part_without_a_primary_leaves_the_others_alone() {
     });
 }
 
+/// A server that is gone refuses connections at once; one that is silent keeps whoever asks it waiting.
+#[test]
+fn a_primary_that_falls_silent_delays_no_calls_to_the_others() {
+    const SPAN: Duration = Duration::from_secs(4);
+    let cluster = Cluster::start(&[]);
+    run(async {
+        let network = NetworkOptions::new()
+            .command_timeout(Duration::from_secs(1))
+            .half_open_interval(Duration::from_millis(200));
+        let store = RedisStore::options(&cluster.url()).network(network).open().await.unwrap();
+        let counters: Vec<_> =
+            counters(&store, 60).await.into_iter().filter(|counter| !counter.owned).collect();
+        let lost = |counter: &Arc<Counter>| slot_of(&cluster.servers[1], &counter.key) <= 5_460;
+        let (lost, kept): (Vec<_>, Vec<_>) = counters.into_iter().partition(lost);
+        assert!(!lost.is_empty() && !kept.is_empty());
+        cluster.servers[0].stand_still();
+        let until = Instant::now() + SPAN;
+        let silent = async |key: &RecordKey| {
+            while Instant::now() < until {
+                let error = store.load(key, NOW).await.unwrap_err();
+                assert_eq!(RedisStore::fault(&error), Fault::Outage, "{error:?}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let health = async {
+            while Instant::now() < until {
+                store.ready().await.unwrap_err();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let others = async {
+            while Instant::now() < until {
+                for counter in &kept {
+                    let found = store.load(&counter.key, NOW).await;
+                    assert!(found.expect("the other parts go on").is_some());
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::join!(silent(&lost[0].key), health, others);
+        cluster.servers[0].go_on();
+    });
+}
+
+/// Each call gives up before the connection does, and is the only one.
+#[test]
+fn a_silent_primary_that_was_replaced_is_noticed_by_calls_that_give_up() {
+    let cluster = Cluster::start(&[]);
+    cluster.set_node_timeout(Duration::from_secs(2));
+    run(async {
+        let network = NetworkOptions::new()
+            .command_timeout(Duration::from_millis(300))
+            .half_open_interval(Duration::from_millis(1));
+        let store = RedisStore::options(&cluster.url()).network(network).open().await.unwrap();
+        let lost = |key: &RecordKey| slot_of(&cluster.servers[1], key) <= 5_460;
+        let key = std::iter::repeat_with(new_key).find(lost).unwrap();
+        let sure = open_durable(&cluster, SURELY, patient()).await;
+        assert_eq!(sure.create(&key, &record(b"x"), NOW).await.unwrap(), Creation::Created);
+        cluster.servers[0].stand_still();
+        store.load(&key, NOW).await.unwrap_err();
+        let silent = cluster.servers[0].port;
+        tokio::task::block_in_place(|| {
+            store_tests::redis::wait_for("a replica to take over", || {
+                cluster.servers[1..3].iter().all(|server| server.works_without(silent))
+            });
+        });
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while let Err(error) = store.load(&key, NOW).await {
+            assert!(Instant::now() < deadline, "{error:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        cluster.servers[0].go_on();
+    });
+}
+
 fn slot_of(server: &Server, key: &RecordKey) -> u16 {
     server.ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(format!("waxseal:{{{}}}", key.public_id())))
 }
@@ -285,27 +360,79 @@ fn slots_may_move_while_they_are_used() {
     });
 }
 
+/// Half-way through a move the new server answers only commands that say that they were sent on.
+#[test]
+fn a_session_is_ended_while_its_owners_slot_moves() {
+    let cluster = Cluster::start(&[]);
+    run(async {
+        let store = RedisStore::options(&cluster.url()).network(patient()).open().await.unwrap();
+        let owned = Record { owner: Some("albus".to_owned()), ..record(b"x") };
+        let key = new_key();
+        assert_eq!(store.create(&key, &owned, NOW).await.unwrap(), Creation::Created);
+        let servers = &cluster.servers[..3];
+        let list = |server: &Server| {
+            let lists: Vec<String> = server.ask(redis::cmd("KEYS").arg("waxseal:o:*:s"));
+            lists.into_iter().next()
+        };
+        let at = servers.iter().position(|server| list(server).is_some()).unwrap();
+        let (source, target) = (&servers[at], &servers[(at + 1) % 3]);
+        let slot = source.ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(list(source).unwrap()));
+        let moving = Move::begin(slot, source, target);
+        moving.keys();
+        assert!(store.end("albus", key.public_id(), NOW).await.unwrap(), "it was there");
+        assert!(load(&store, &key).await.is_none());
+        moving.end(servers);
+    });
+}
+
 /// As `redis-cli --cluster reshard` does it, with a pause half-way.
 fn move_slot(slot: u16, source: &Server, target: &Server, servers: &[Server]) {
-    let id = |server: &Server| -> String { server.ask(redis::cmd("CLUSTER").arg("MYID")) };
-    let (source_id, target_id) = (id(source), id(target));
-    let set = |server: &Server, state: &str, id: &str| -> () {
-        server.ask(redis::cmd("CLUSTER").arg("SETSLOT").arg(slot).arg(state).arg(id))
-    };
-    set(target, "IMPORTING", &source_id);
-    set(source, "MIGRATING", &target_id);
-    let pause = || std::thread::sleep(Duration::from_millis(30));
-    pause();
-    loop {
-        let keys: Vec<Vec<u8>> = source.ask(redis::cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(1));
-        let Some(key) = keys.first() else { break };
-        let mut migrate = redis::cmd("MIGRATE");
-        migrate.arg("127.0.0.1").arg(target.port).arg(key).arg(0).arg(60_000);
-        () = source.ask(&migrate);
-        pause();
+    let moving = Move::begin(slot, source, target);
+    std::thread::sleep(Move::PAUSE);
+    moving.keys();
+    moving.end(&servers[..3]);
+}
+
+/// The move of a slot.
+struct Move<'a> {
+    slot: u16,
+    source: &'a Server,
+    target: &'a Server,
+}
+
+impl<'a> Move<'a> {
+    const PAUSE: Duration = Duration::from_millis(30);
+
+    fn begin(slot: u16, source: &'a Server, target: &'a Server) -> Self {
+        let id = |server: &Server| -> String { server.ask(redis::cmd("CLUSTER").arg("MYID")) };
+        let moving = Self { slot, source, target };
+        moving.set(target, "IMPORTING", &id(source));
+        moving.set(source, "MIGRATING", &id(target));
+        moving
     }
-    set(target, "NODE", &target_id);
-    for server in servers.iter().take(3) {
-        set(server, "NODE", &target_id);
+
+    fn keys(&self) {
+        loop {
+            let mut keys = redis::cmd("CLUSTER");
+            keys.arg("GETKEYSINSLOT").arg(self.slot).arg(1);
+            let keys: Vec<Vec<u8>> = self.source.ask(&keys);
+            let Some(key) = keys.first() else { break };
+            let mut migrate = redis::cmd("MIGRATE");
+            migrate.arg("127.0.0.1").arg(self.target.port).arg(key).arg(0).arg(60_000);
+            () = self.source.ask(&migrate);
+            std::thread::sleep(Self::PAUSE);
+        }
+    }
+
+    fn end(&self, primaries: &[Server]) {
+        let target: String = self.target.ask(redis::cmd("CLUSTER").arg("MYID"));
+        self.set(self.target, "NODE", &target);
+        for server in primaries {
+            self.set(server, "NODE", &target);
+        }
+    }
+
+    fn set(&self, server: &Server, state: &str, id: &str) {
+        () = server.ask(redis::cmd("CLUSTER").arg("SETSLOT").arg(self.slot).arg(state).arg(id));
     }
 }

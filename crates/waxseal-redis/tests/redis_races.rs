@@ -9,7 +9,7 @@ use store_tests::records::{NOW, load, new_key, record};
 use store_tests::redis::{Cluster, Server};
 use store_tests::{patient, run};
 use waxseal_redis::RedisStore;
-use waxseal_store::{Creation, Record, RecordKey, SessionStore, Swap};
+use waxseal_store::{Creation, Record, RecordKey, SessionId, SessionStore, Swap};
 
 const ROUNDS: usize = 60;
 
@@ -150,4 +150,30 @@ fn races_on_one_server() {
 #[test]
 fn races_on_a_cluster() {
     races(&Cluster::start(&[]).url());
+}
+
+#[test]
+fn a_session_that_is_renewed_in_a_loop_keeps_its_newest_tombstones() {
+    let server = Server::start(&[]);
+    run(async {
+        let store = RedisStore::options(&server.url()).network(patient()).open().await.unwrap();
+        let mut id = SessionId::generate().unwrap();
+        let first = id.key();
+        let mut before = record(b"x");
+        assert_eq!(store.create(&first, &before, NOW).await.unwrap(), Creation::Created);
+        let minute = Duration::from_secs(60);
+        for round in 0..200 {
+            let (old, now) = (id.key(), NOW.after(Duration::from_millis(round)));
+            id = id.renewed().unwrap();
+            let (new, end) = (id.key(), now.after(minute));
+            let after = Record { revision: before.revision.next().unwrap(), ..before.clone() };
+            let swap = store.renew(&old, &before.revision, &new, &after, end, now).await.unwrap();
+            assert_eq!(swap, Swap::Done);
+            before = after;
+        }
+        let tombstones = format!("waxseal:{{{}}}:t", first.public_id());
+        let count: usize = server.ask(redis::cmd("HLEN").arg(tombstones));
+        assert_eq!(count, 64);
+        assert_eq!(store.load(&first, NOW).await.unwrap(), None, "the oldest made way");
+    });
 }

@@ -139,8 +139,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// under both keys, or under neither.
     ///
     /// The tombstone answers `load` and `revalidate` at `old` with [`Found::Renewed`], whatever becomes of the session,
-    /// while `tombstone_expires` is after their `now`. After that `old` is absent. Owner and generation follow the
-    /// trait's rule, as in `update`.
+    /// while `tombstone_expires` is after their `now`. After that `old` is absent. Of more than 64 tombstones of a session
+    /// the oldest may be dropped. Owner and generation follow the trait's rule, as in `update`.
     fn renew(
         &self,
         old: &RecordKey,

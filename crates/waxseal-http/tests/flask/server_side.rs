@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value as Json;
+use tokio::sync::Semaphore;
 use waxseal_http::{FlaskRecord, FlaskServerSide};
 
 use super::*;
@@ -107,5 +108,43 @@ async fn a_sign_out_beside_a_sharing_app_ends_what_the_store_of_another_has() {
         let out = site.sign_out(DAY + 20, &format!("{both}; {old}")).await;
         assert!(out.forgets("session") && out.forgets("sid"), "{place:?}: {:?}", out.sets);
         assert_eq!(site.page(DAY + 90, &old).await.owner, None, "{place:?}: signed out");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_while_the_old_store_is_slow_does_not_stop_a_sign_out() {
+    for place in WITH_STORE {
+        let (value, key, record) = known("json, permanent");
+        let (slow, held) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
+        let (is_slow, pass) = (slow.clone(), held.clone());
+        let reader = flask().server_side(move |asked| {
+            assert_eq!(asked, key);
+            let record = FlaskRecord { bytes: record.clone(), lives: Duration::from_secs(30 * DAY) };
+            let (is_slow, pass) = (is_slow.load(Ordering::Relaxed), pass.clone());
+            async move {
+                if is_slow {
+                    let _permit = pass.acquire().await?;
+                }
+                Ok(Some(record))
+            }
+        });
+        let site = Site::of(place, reader.signer(FlaskKey::from_text("dev").unwrap()));
+        let ours = site.answer(DAY, Method::POST, "", async |request| {
+            request.sign_in("8", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        let (ours, old) = (ours.await.ours().unwrap(), format!("session={value}"));
+        let both = format!("{ours}; {old}");
+        slow.store(true, Ordering::Relaxed);
+        tokio::select! {
+            biased;
+            _ = site.sign_out(DAY + 20, &both) => panic!("the old store is slow"),
+            () = settle() => {}
+        }
+        held.add_permits(1);
+        settle().await;
+        slow.store(false, Ordering::Relaxed);
+        assert_eq!(site.page(DAY + 90, &ours).await.owner, None, "{place:?}: here");
+        assert_eq!(site.page(DAY + 90, &old).await.owner, None, "{place:?}: in the old app");
     }
 }

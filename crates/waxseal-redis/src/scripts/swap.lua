@@ -2,6 +2,7 @@
 -- KEYS: row, tombstones, and on a server that has all keys: the owner's generation and index, if there is an owner.
 -- ARGV[5]: hash; ARGV[6]: the expected revision; ARGV[7]: the new row; ARGV[8]: public id; ARGV[9]: in a cluster, the
 -- new owner's generation, if known; ARGV[10]: the tombstone or ''.
+local MAX_TOMBSTONES = 64
 local old_hash, expected, new, tombstone = ARGV[5], ARGV[6], ARGV[7], ARGV[10]
 local row = head(KEYS[1])
 local held = lives(row) and holds(row)
@@ -31,12 +32,20 @@ redis.call('SET', KEYS[1], string.sub(new, 1, 85) .. kept .. string.sub(new, 102
 if lists then enlist(KEYS[4], ARGV[8], absolute_end(new)) end
 if tombstone ~= '' then
   local last = number(tombstone, 1)
-  local others = redis.call('HGETALL', KEYS[2])
-  for at = 1, #others, 2 do
-    local ends = number(others[at + 1], 1)
-    if ends + SLACK <= NOW then redis.call('HDEL', KEYS[2], others[at]) end
-    last = math.max(last, ends)
+  local all = redis.call('HGETALL', KEYS[2])
+  local others = {}
+  for at = 1, #all, 2 do
+    local other = {hash = all[at], ends = number(all[at + 1], 1)}
+    if other.ends + SLACK <= NOW then
+      redis.call('HDEL', KEYS[2], other.hash)
+    else
+      others[#others + 1] = other
+      last = math.max(last, other.ends)
+    end
   end
+  -- A session that is renewed in a loop must not make its renewals slower and slower: the oldest make way.
+  table.sort(others, function(one, other) return one.ends > other.ends end)
+  for at = MAX_TOMBSTONES, #others do redis.call('HDEL', KEYS[2], others[at].hash) end
   redis.call('HSET', KEYS[2], old_hash, tombstone)
   redis.call('PEXPIRE', KEYS[2], ttl(last))
 end

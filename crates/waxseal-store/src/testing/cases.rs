@@ -62,6 +62,7 @@ pub(super) fn cases<S: SessionStore>() -> Vec<Case<S>> {
         Renewal {
             renewal::a_tombstone_is_all_that_is_left_under_the_old_id,
             renewal::a_tombstone_ends_when_it_should,
+            renewal::the_newest_64_old_ids_have_tombstones,
             renewal::a_refused_renewal_changes_nothing,
             renewal::a_sign_out_by_an_old_id_ends_nothing,
             renewal::a_renewed_session_keeps_its_owner_and_public_id,

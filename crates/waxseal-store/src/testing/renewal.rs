@@ -1,5 +1,7 @@
 //! Cases for renewal.
 
+use std::time::Duration;
+
 use super::arena::Arena;
 use super::sample::{
     NOW, TOMBSTONE_END, assert_gone, assert_listed, at, before, changed, create, load, record, record_of,
@@ -45,6 +47,26 @@ pub(super) async fn a_tombstone_ends_when_it_should<S: SessionStore>(arena: Aren
     assert_eq!(store.revalidate(&old.key(), last).await.expect("revalidate"), Some(Found::Renewed));
     assert_gone(store, &old.key(), &old_record, TOMBSTONE_END).await;
     assert_eq!(load(store, &new.key(), TOMBSTONE_END).await, Some(record));
+}
+
+pub(super) async fn the_newest_64_old_ids_have_tombstones<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    let mut record = record();
+    let mut ids = vec![create(store, &record).await];
+    for round in 0..70 {
+        let (old, after) = (&ids[round], changed(&record));
+        let new = renewed(old);
+        let time = Duration::from_millis(round as u64);
+        let (now, end) = (NOW.after(time), TOMBSTONE_END.after(time));
+        let swap = store.renew(&old.key(), &record.revision, &new.key(), &after, end, now).await;
+        assert_eq!(swap.expect("renew"), Swap::Done, "{round}");
+        (record, _) = (after, ids.push(new));
+    }
+    let now = NOW.after(Duration::from_millis(70));
+    for (number, old) in ids[70 - 64..70].iter().enumerate() {
+        assert_eq!(store.load(&old.key(), now).await.expect("load"), Some(Found::Renewed), "{number}");
+    }
+    assert_eq!(load(store, &ids[70].key(), now).await, Some(record));
 }
 
 pub(super) async fn a_refused_renewal_changes_nothing<S: SessionStore>(arena: Arena<S>) {
