@@ -16,6 +16,9 @@ use waxseal_manager::Foreign;
 type Data = HashMap<String, Value>;
 type Owner = Box<dyn Fn(&Data) -> Option<String> + Send + Sync>;
 
+/// How far the old app's clock may be ahead.
+const CLOCK_AHEAD: Duration = Duration::from_secs(60);
+
 /// The sessions of an app on tower-sessions, in that app's store. It only reads there.
 ///
 /// A record has no creation time. The time of its last save is used instead: its expiry minus the app's
@@ -60,7 +63,9 @@ impl<T: SessionStore> TowerSessions<T> {
         Self { cookie, ..self }
     }
 
-    /// Sets the old app's `Expiry::OnInactivity`.
+    /// Sets the longest expiry that the old app gives: its `Expiry::OnInactivity`, or a longer one that
+    /// `Session::set_expiry` gives to single sessions, such as those of remembered users. Other sessions then count as
+    /// older than they are. While a session has more time left than this, it is refused.
     #[must_use]
     pub fn inactivity(self, inactivity: Duration) -> Self {
         Self { inactivity, ..self }
@@ -90,9 +95,17 @@ impl<T: SessionStore> TowerSessions<T> {
         Self { keeps_cookie: true, ..self }
     }
 
-    fn foreign(&self, record: &Record) -> Result<Foreign, Box<dyn Error + Send + Sync>> {
+    fn foreign(&self, record: &Record, now: SystemTime) -> Result<Foreign, Box<dyn Error + Send + Sync>> {
         let ends = SystemTime::from(record.expiry_date);
-        let began = ends.checked_sub(self.inactivity).ok_or("it has no beginning")?;
+        let (longest, left) = (self.inactivity, ends.duration_since(now).unwrap_or_default());
+        if left > longest.saturating_add(CLOCK_AHEAD) {
+            return Err(format!(
+                "the session lives for another {left:?}, longer than {longest:?}; set `TowerSessions::inactivity` to the \
+                 longest expiry that the app gives"
+            )
+            .into());
+        }
+        let began = ends.checked_sub(longest).ok_or("it has no beginning")?;
         let id = record.id.0.to_le_bytes();
         let replay_id =
             Sha256::new().chain_update(b"waxseal/tower-sessions replay\0").chain_update(id).finalize();
@@ -116,7 +129,7 @@ impl<T: SessionStore> ForeignSessions for TowerSessions<T> {
         true
     }
 
-    fn load<'a>(&'a self, value: &'a [u8], _: SystemTime) -> LoadingForeign<'a> {
+    fn load<'a>(&'a self, value: &'a [u8], now: SystemTime) -> LoadingForeign<'a> {
         Box::pin(async move {
             let Some(id) = str::from_utf8(value).ok().and_then(|text| Id::from_str(text).ok()) else {
                 return LoadedForeign::Refused("the cookie is no id of tower-sessions'".into());
@@ -125,7 +138,7 @@ impl<T: SessionStore> ForeignSessions for TowerSessions<T> {
                 Err(error) => LoadedForeign::Away(error.into()),
                 Ok(None) => LoadedForeign::Refused("its session is no more".into()),
                 Ok(Some(record)) => {
-                    self.foreign(&record).map_or_else(LoadedForeign::Refused, LoadedForeign::Found)
+                    self.foreign(&record, now).map_or_else(LoadedForeign::Refused, LoadedForeign::Found)
                 }
             }
         })

@@ -210,6 +210,30 @@ async fn axum_logins_user_is_the_owner_and_who_is_not_signed_in_has_none() {
 }
 
 #[tokio::test]
+async fn a_session_with_a_longer_expiry_than_the_apps_says_what_to_set() {
+    // (case, seconds left of the session, days of inactivity, whether it is read)
+    for (case, left, inactivity, is_read) in [
+        ("just saved", 14 * DAY, 14, true),
+        ("saved by a clock a minute ahead", 14 * DAY + 60, 14, true),
+        ("with an expiry of its own", 14 * DAY + 61, 14, false),
+        ("remembered for a month", 30 * DAY, 14, false),
+        ("remembered, and the longest expiry is set", 30 * DAY, 30, true),
+    ] {
+        let (store, _) = sealed(MemoryStore::new(), 1);
+        let mut made = record(left);
+        store.create(&mut made).await.unwrap();
+        let old = TowerSessions::new(store).inactivity(Duration::from_secs(inactivity * DAY));
+        match old.load(made.id.to_string().as_bytes(), at(0)).await {
+            LoadedForeign::Found(_) => assert!(is_read, "{case}"),
+            LoadedForeign::Refused(why) => {
+                assert!(!is_read && why.to_string().contains("`TowerSessions::inactivity`"), "{case}: {why}");
+            }
+            _ => panic!("{case}: the store is there"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn while_the_old_store_is_away_nothing_is_lost() {
     let (site, record) = Site::new().await;
     let old = format!("id={}", record.id);

@@ -1,7 +1,8 @@
 //! Claims on foreign sessions, kept in the store of the sessions.
 //!
 //! A claim says that a foreign session was taken over, and with which revision its id here was derived. It is created
-//! only once, so of all requests with a foreign cookie one makes a session. It lives until the foreign cookie expires.
+//! only once, so of all requests with a foreign cookie one makes a session. It lives until the foreign session can
+//! no longer be read.
 //!
 //! Besides claims, the store holds the time of the sign-out of each owner who signed out. The old framework may sign a
 //! session again at any time, so one session may have many cookies, each with its own claim; all those from before the

@@ -11,8 +11,8 @@ use crate::error::Error;
 /// The terms on which sessions of another framework, or of another state, are taken over: from when until when, and how
 /// long such a session may live.
 ///
-/// Each session is taken over once. Its claim is kept in the sessions' store until its lifetime ends, so a copy of its
-/// cookie is worthless afterwards. In state `cookie` without a list no claim can be kept;
+/// Each session is taken over once. Its claim is kept in the sessions' store until it can no longer be read, so a
+/// copy of its cookie is worthless afterwards. In state `cookie` without a list no claim can be kept;
 /// [`replayable`](Self::replayable) must then say that this is acceptable.
 ///
 /// # Example

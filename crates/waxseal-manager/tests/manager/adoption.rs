@@ -500,19 +500,23 @@ async fn claims_outlive_maintenance_until_the_cookie_is_over() {
 #[tokio::test]
 async fn a_session_that_the_old_app_prolongs_is_taken_over_once_and_a_sign_out_holds() {
     const HALF_AN_HOUR: u64 = 1_800;
-    let used_at = |time: u64| {
-        let foreign = Foreign::new([1; 32], at(time), at(time + HALF_AN_HOUR)).unique();
+    let session_used_at = |id: u8, time: u64| {
+        let foreign = Foreign::new([id; 32], at(time), at(time + HALF_AN_HOUR)).unique();
         foreign.session().set_owner(Some("user-7")).unwrap();
         foreign
     };
+    let used_at = |time: u64| session_used_at(1, time);
     for kind in REMEMBERING {
         let sessions = kind.sessions(&new_store());
         let token = adopted(&sessions, &used_at(DAY), DAY).await;
         is_refused("taken over", &sessions, &used_at(DAY + 300), DAY + 500).await;
         sign_out(&sessions, &token, DAY + 600).await;
+        // Signed out with the old cookie alone, which was never taken over.
+        end(&sessions, &session_used_at(2, DAY + 300), DAY + 600).await;
         for later in [DAY + 7_200, SWITCH - 60] {
             sessions.maintain(|| at(later)).await.unwrap();
             is_refused("signed out", &sessions, &used_at(later - 60), later).await;
+            is_refused("the cookie alone", &sessions, &session_used_at(2, later - 60), later).await;
         }
     }
 }
