@@ -71,7 +71,7 @@ impl<T: Copy + Ord> Unfinished<T> {
             match tell(key, detail).await {
                 Ok(true) => self.remove(&key, detail),
                 Ok(false) => {}
-                Err(error) if error.fault() == Fault::Outage => break,
+                Err(error) if matches!(error.fault(), Fault::Outage | Fault::Unconfirmed) => break,
                 Err(error) => {
                     failed = Some(error);
                     refused += 1;

@@ -163,7 +163,7 @@ impl Revocations {
         };
         if let Some(lost) = lost {
             match self.find(&key, now).await {
-                Ok(Some(found)) if found.revision == revision => {}
+                Ok(Some(found)) if found.revision == revision => self.store.confirm(&key, now).await?,
                 Ok(Some(found)) => return Err(claimed(&found)),
                 // Not done, or not done yet.
                 Ok(None) | Err(_) => return Err(lost.into()),
@@ -207,8 +207,8 @@ impl Revocations {
             Err(error) if self.unfinished.add(*key, end) => {
                 tracing::warn!(
                     %error,
-                    "a session was ended and the store does not answer; it will be told, and until then other servers \
-                     may show its copies"
+                    "a session was ended and the store did not confirm it; it will be told again, and until then \
+                     other servers may show its copies"
                 );
                 Ok(true)
             }
