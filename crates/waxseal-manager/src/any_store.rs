@@ -58,6 +58,7 @@ macro_rules! any_store {
 any_store! {
     fn load(key: &'a RecordKey, now: Timestamp) -> Option<Found<Record>>;
     fn revalidate(key: &'a RecordKey, now: Timestamp) -> Option<Found<RecordHead>>;
+    fn confirm(key: &'a RecordKey, now: Timestamp) -> ();
     fn create(key: &'a RecordKey, record: &'a Record, now: Timestamp) -> Creation;
     fn update(key: &'a RecordKey, expected: &'a Revision, record: &'a Record, now: Timestamp) -> Swap;
     fn touch(key: &'a RecordKey, idle_end: Timestamp, now: Timestamp) -> bool;

@@ -14,6 +14,7 @@ pub(crate) struct CallMetrics {
     locked: Counter,
     read_only: Counter,
     outage: Counter,
+    unconfirmed: Counter,
     defect: Counter,
     latency: Histogram,
 }
@@ -68,6 +69,7 @@ impl CallMetrics {
             locked: outcome("locked"),
             read_only: outcome("read_only"),
             outage: outcome("outage"),
+            unconfirmed: outcome("unconfirmed"),
             defect: outcome("defect"),
             latency: metrics::histogram!("waxseal_store_call_duration_seconds", "operation" => operation),
         }
@@ -82,6 +84,7 @@ impl CallMetrics {
             Some(Fault::Locked) => &self.locked,
             Some(Fault::ReadOnly) => &self.read_only,
             Some(Fault::Outage) => &self.outage,
+            Some(Fault::Unconfirmed) => &self.unconfirmed,
             Some(_) => &self.defect,
         };
         counter.increment(1);

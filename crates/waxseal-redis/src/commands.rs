@@ -121,7 +121,19 @@ impl Commands {
         let state = known.map_or([0; Bond::BYTES], |(_, state)| state.to_bytes());
         let tag = known.map_or(&[][..], |(tag, _)| tag);
         let value = self.script(script, keys, *now, (tag, &state), arguments, *durable).await?;
-        Reply::parse(value).ok_or(RedisError::Shape("a script's answer that is none"))
+        let reply = Reply::parse(value).ok_or(RedisError::Shape("a script's answer that is none"))?;
+        if *durable && reply.tells_of_earlier_writes() {
+            self.confirm(&keys[0], *now).await?;
+        }
+        Ok(reply)
+    }
+
+    /// Waits until replicas or disks have all that was written so far to the primary of this row, if that is set.
+    pub(crate) async fn confirm(&self, row: &str, now: Timestamp) -> Result<(), RedisError> {
+        if self.durability != RedisDurability::Primary {
+            self.script(&script::CONFIRM, &[row.to_owned()], now, UNKNOWN, &[], true).await?;
+        }
+        Ok(())
     }
 
     /// Reads the owner's state at the primary.
@@ -238,6 +250,11 @@ fn has_changed_something(answer: &Value) -> bool {
 }
 
 impl Reply {
+    /// Returns `true` if the script wrote nothing, because of what earlier calls wrote, such as a deletion.
+    fn tells_of_earlier_writes(&self) -> bool {
+        matches!(self.status, 0 | 2)
+    }
+
     fn parse(value: Value) -> Option<Self> {
         let parts = match value {
             Value::Array(parts) => parts,

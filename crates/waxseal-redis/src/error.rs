@@ -171,6 +171,7 @@ impl RedisError {
         match self {
             Self::Command(_) | Self::Shape(_) => Fault::Defect,
             Self::Full => Fault::Full,
+            Self::Unconfirmed { .. } => Fault::Unconfirmed,
             _ => Fault::Outage,
         }
     }

@@ -38,6 +38,7 @@ scripts! {
     BIND "bind.lua"
     RAISE "raise.lua"
     PAGE "page.lua"
+    CONFIRM "confirm.lua"
     PROBE "probe.lua"
 }
 

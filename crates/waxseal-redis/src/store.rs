@@ -175,6 +175,11 @@ impl SessionStore for RedisStore {
         self.call(Retry::Idempotent, |commands| commands.revalidate(key, now)).await
     }
 
+    async fn confirm(&self, key: &RecordKey, now: Timestamp) -> Result<(), RedisError> {
+        let row = &self.shared.commands.keys.row(key.public_id());
+        self.keep(Retry::Idempotent, |commands| commands.confirm(row, now)).await
+    }
+
     async fn create(&self, key: &RecordKey, record: &Record, now: Timestamp) -> Result<Creation, RedisError> {
         self.keep(Retry::IfUndone, |commands| commands.create(key, record, now)).await
     }

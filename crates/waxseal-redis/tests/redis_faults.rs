@@ -10,7 +10,7 @@ use store_tests::run;
 use tokio::time::sleep;
 use waxseal_redis::{RedisDurability, RedisError, RedisStore};
 use waxseal_store::{
-    Creation, Fault, Lifespan, NetworkOptions, Record, RecordKey, SessionStore, Timestamp, Unavailable,
+    Creation, Fault, Lifespan, NetworkOptions, Record, RecordKey, SessionStore, Swap, Timestamp, Unavailable,
 };
 
 const COMMAND: Duration = Duration::from_secs(2);
@@ -393,6 +393,7 @@ fn a_write_waits_for_its_replica_if_asked_to() {
         replica.stand_still();
         let error = outage(create(&in_vain, &record(b"x")).await);
         insta::assert_snapshot!(error, @"written, but confirmed by 0 of 1 replicas");
+        assert_eq!(RedisStore::fault(&error), Fault::Unconfirmed);
         assert!(load(&store, &key).await.is_some(), "reads wait for nobody");
         // Also while many writes wait.
         let writers: Vec<_> = (0..200)
@@ -415,6 +416,76 @@ fn a_write_waits_for_its_replica_if_asked_to() {
         until_it_answers(&store, &key).await;
         create(&store, &record(b"x")).await.unwrap();
     });
+}
+
+/// Otherwise a sign-out that was not confirmed is found done when it is sent again, and lost in a failover.
+#[test]
+fn an_answer_that_tells_of_earlier_writes_waits_for_the_replica_too() {
+    let primary = Server::start(&[]);
+    let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {}", primary.port)]);
+    store_tests::redis::wait_for("replication", || {
+        replica.ask::<String>(redis::cmd("INFO").arg("replication")).contains("master_link_status:up")
+    });
+    run(async {
+        let open = |timeout| {
+            let durability = RedisDurability::Replicas { count: 1, timeout };
+            RedisStore::options(&primary.url()).network(patient()).durability(durability).open()
+        };
+        let store = open(Duration::from_secs(20)).await.unwrap();
+        let in_vain = open(Duration::from_millis(200)).await.unwrap();
+        let albus = Record { owner: Some("albus".to_owned()), ..record(b"x") };
+        let (living, absent) = (create(&store, &albus).await.unwrap(), new_key());
+        let next = Record { revision: albus.revision.next().unwrap(), ..albus.clone() };
+        assert_eq!(store.update(&living, &albus.revision, &next, NOW).await.unwrap(), Swap::Done);
+        let other = albus.revision;
+        // Since Redis 7.2, `WAIT` waits for what its own connection wrote last; so each has to write something.
+        let changes = || -> u64 {
+            let info: String = primary.ask(redis::cmd("INFO").arg("persistence"));
+            let changes = info.lines().find_map(|line| line.strip_prefix("rdb_changes_since_last_save:"));
+            changes.unwrap().parse().unwrap()
+        };
+        let calls = async |store: &RedisStore| {
+            let id = absent.public_id();
+            [
+                ("a deletion", said(store.delete(&absent, NOW).await), changes()),
+                ("an end", said(store.end("albus", id, NOW).await), changes()),
+                ("a creation", said(store.create(&living, &albus, NOW).await), changes()),
+                ("an update of none", said(store.update(&absent, &other, &next, NOW).await), changes()),
+                // Sent twice, by the network.
+                ("the same update", said(store.update(&living, &other, &next, NOW).await), changes()),
+                ("an older update", said(store.update(&living, &other, &albus, NOW).await), changes()),
+                ("a confirmation", said(store.confirm(&living, NOW).await), changes()),
+                ("a confirmation of none", said(store.confirm(&absent, NOW).await), changes()),
+            ]
+        };
+        let mut before = changes();
+        let mut answers = Vec::new();
+        for (call, answer, after) in calls(&store).await {
+            assert!(after > before, "{call} has written nothing");
+            before = after;
+            answers.push(answer.unwrap());
+        }
+        assert_eq!(answers, ["false", "false", "Taken", "Gone", "Done", "Conflict", "()", "()"]);
+        assert_eq!(load(&store, &living).await, Some(next.clone()), "nothing was changed");
+        assert_eq!(load(&store, &absent).await, None);
+
+        replica.stand_still();
+        for (call, answer, _) in calls(&in_vain).await {
+            let error = answer.expect_err(call);
+            assert_eq!(RedisStore::fault(&error), Fault::Unconfirmed, "{call}: {error:?}");
+        }
+        // Also on a server that is full.
+        () = primary.ask(redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg("1"));
+        for answer in [in_vain.delete(&absent, NOW).await.map(drop), in_vain.confirm(&living, NOW).await] {
+            let error = answer.unwrap_err();
+            assert_eq!(RedisStore::fault(&error), Fault::Unconfirmed, "full: {error:?}");
+        }
+        assert!(matches!(outage(create(&in_vain, &record(b"x")).await), RedisError::Full));
+    });
+}
+
+fn said(outcome: Result<impl std::fmt::Debug, RedisError>) -> Result<String, RedisError> {
+    outcome.map(|answer| format!("{answer:?}"))
 }
 
 #[test]

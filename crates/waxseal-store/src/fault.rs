@@ -14,6 +14,9 @@ pub enum Fault {
     Locked,
     /// The store accepts no writes at present, and has not done the call.
     ReadOnly,
+    /// The store has done the call, but fewer copies of it than the operator asked for have confirmed that in time. If
+    /// one of them takes over, the call may be undone. The policy for outages applies.
+    Unconfirmed,
     /// The call itself is wrong, and would fail again.
     Defect,
 }

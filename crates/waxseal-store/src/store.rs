@@ -16,7 +16,7 @@ use crate::{Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
 /// | [owners](Promise::Owners) | `owned`, `end`, `end_all` |
 /// | [lists](Promise::Lists), optional | `list` |
 /// | [keys](Promise::Keys), optional | `sealed_otherwise` |
-/// | none: operation | `fault`, `ready`, `usage`, `clock`, all with defaults |
+/// | none: operation | `fault`, `confirm`, `ready`, `usage`, `clock`, all with defaults |
 ///
 /// Implementers write plain `async fn`. Each method documents what it must guarantee, and the suite in
 /// [`testing`](crate::testing) checks it. These rules hold for all methods:
@@ -31,6 +31,10 @@ use crate::{Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
 ///   creates anything.
 /// - **All or nothing.** A call takes effect completely or not at all, even if its future is dropped. After a drop or a
 ///   lost answer it may still take effect.
+/// - **Confirmed.** If the operator asked for copies of the store to confirm writes, a method that writes answers only
+///   when they have confirmed all that its answer tells of, even if an earlier call has written it: that a record was
+///   already deleted, or already exists. Otherwise it fails with [`Fault::Unconfirmed`]. Only `touch` is exempt. What
+///   a read finds may be unconfirmed, until [`confirm`](Self::confirm) succeeds.
 /// - **Owner and generation.** A store keeps a generation beside each record's owner: the owner's generation at the
 ///   time when the record got that owner. Writing the same owner again keeps that generation; writing another owner
 ///   stores the new owner's present generation. [`end_all`](Self::end_all) raises the owner's generation, and records
@@ -69,7 +73,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Returns the kind of failure. Unless overridden, every failure is an outage, the kind that promises least.
     ///
     /// A write that returned an error may still have been done. To find out, a caller loads the record and compares its
-    /// revision with the one to be written.
+    /// revision with the one to be written, and then [confirms](Self::confirm) it.
     fn fault(error: &Self::Error) -> Fault {
         let _ = error;
         Fault::Outage
@@ -98,6 +102,17 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Found<RecordHead>>, Self::Error>> + Send {
         async move { Ok(self.load(key, now).await?.map(Found::into_head)) }
+    }
+
+    /// Confirms what the store has under `key`, whether that is a record or none: succeeds when as many copies have it
+    /// as the operator asked for. Unless overridden it always succeeds, for a store that shows nothing unconfirmed.
+    fn confirm(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        let _ = (key, now);
+        async { Ok(()) }
     }
 
     /// Creates a record.

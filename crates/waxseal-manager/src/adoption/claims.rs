@@ -152,7 +152,10 @@ impl Claims {
             Err(error) if error.fault() == Fault::Outage => match self.find(&key, now).await {
                 // Not done, or not done yet.
                 Ok(Some(found)) if before == Claim::Renewable(found.revision) => Err(error),
-                Ok(Some(found)) => Ok(found.revision == revision),
+                Ok(Some(found)) if found.revision == revision => {
+                    self.store.confirm(&key, now).await.map(|()| true)
+                }
+                Ok(Some(_)) => Ok(false),
                 Ok(None) | Err(_) => Err(error),
             },
             Err(error) => Err(error),
@@ -202,7 +205,7 @@ impl Claims {
         let (key, ended) = (self.key(foreign), Ended { signed_out, end: self.end_of_claim(foreign) });
         match self.keep_end(&key, &ended, now, end_made).await {
             Err(error) if self.ended.add(key, ended) => {
-                tracing::warn!(%error, "a foreign session was ended and the store does not answer; it will be told");
+                tracing::warn!(%error, "a foreign session was ended and the store did not confirm it; it will be told again");
                 Ok(())
             }
             kept => kept,
@@ -310,12 +313,15 @@ impl Claims {
             return Ok(());
         }
         if self.store.touch(key, end, since).await? {
-            return Ok(());
+            return self.store.confirm(key, now).await;
         }
         let entry = entry(ENDED, id_owner(key), since, end, self.last_end(Timestamp::MAX));
         match self.store.create(key, &entry, now).await? {
             Creation::Created => Ok(()),
-            Creation::Taken => self.store.touch(key, end, since).await.map(drop),
+            Creation::Taken => {
+                self.store.touch(key, end, since).await?;
+                self.store.confirm(key, now).await
+            }
         }
     }
 

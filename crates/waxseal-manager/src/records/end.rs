@@ -9,8 +9,8 @@ use crate::origin::RecordRef;
 use crate::store_error::StoreError;
 
 impl RecordStore {
-    /// Ends the session, even while it is being written. If the store is unavailable, the browser forgets its token,
-    /// this process refuses it, and the deletion is retried later.
+    /// Ends the session, even while it is being written. If the store is unavailable or the deletion unconfirmed, the
+    /// browser forgets its token, this process refuses it, and the deletion is retried later.
     ///
     /// # Errors
     ///
@@ -44,8 +44,8 @@ impl RecordStore {
                 }
                 tracing::warn!(
                     %error,
-                    "a session was ended and the store does not answer; it will be deleted, and until then other \
-                     servers may show its copies for as long as the grace"
+                    "a session was ended and the store did not confirm it; it will be told again, and until then \
+                     other servers may show its copies for as long as the grace"
                 );
                 if let Some(near) = &self.near {
                     near.doubted(&key, &record.revision, now);

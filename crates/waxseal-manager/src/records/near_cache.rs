@@ -217,6 +217,12 @@ impl NearCache {
         self.over(public_id, at, false);
     }
 
+    /// The key of a session that is alive as far as this process knows.
+    pub(crate) fn living_key(&self, public_id: PublicId) -> Option<RecordKey> {
+        let known = self.shard(public_id).get(&public_id).copied()?;
+        (known.status == Status::Living).then_some(known.key)
+    }
+
     /// Notes that the session may have been ended, whatever its id is. Its copies must be revalidated.
     pub(crate) fn maybe_ended(&self, public_id: PublicId, at: Timestamp) {
         let mut shard = self.shard(public_id);

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use waxseal_store::{Cursor, Listed, Page, PublicId, RecordKey, Timestamp};
+use waxseal_store::{Cursor, Found, Listed, Page, PublicId, RecordKey, Timestamp};
 
 use super::record_store::RecordStore;
 use crate::error::Error;
@@ -66,11 +66,19 @@ impl RecordStore {
         if let Some(near) = &self.near {
             match ended {
                 true => near.ended(public_id, now),
-                // The store may have ended it just now: the answer was lost, and a retry found nothing to end.
-                false => near.maybe_ended(public_id, now),
+                // The store may have ended it just now: the answer was lost, and a retry found nothing to end. But public
+                // ids are not secret, and this one may be of somebody else, whose session lives.
+                false => match near.living_key(public_id) {
+                    Some(key) if self.lives(&key, now).await => {}
+                    _ => near.maybe_ended(public_id, now),
+                },
             }
         }
         Ok(ended)
+    }
+
+    async fn lives(&self, key: &RecordKey, now: Timestamp) -> bool {
+        matches!(self.store.revalidate(key, now).await, Ok(Some(Found::Living(_))))
     }
 
     pub(crate) async fn end_all(

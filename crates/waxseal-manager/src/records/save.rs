@@ -170,6 +170,9 @@ impl RecordStore {
                 Err(error) if error.fault() == Fault::Outage => {
                     let there = self.has_revision(&key, &revision, now).await;
                     lost = Some(error);
+                    if there {
+                        self.store.confirm(&key, now).await?;
+                    }
                     there
                 }
                 Err(error) => return Err(error.into()),

@@ -12,6 +12,9 @@ use crate::store_error::StoreError;
 const MAX_ENDS_IN_A_ROUND: usize = 10_000;
 /// How many ends the store may refuse in one round, before the rest waits for the next round.
 const MAX_REFUSED: usize = 4;
+/// How many ends in a row may fail as outages, before the rest waits for the next round. A part of the store may be away
+/// for long, and its share of the ends must not hold up the others.
+const MAX_OUTAGES_IN_A_ROW: usize = 16;
 
 /// Sessions that were ended while their store was unavailable, in any state. This process refuses them until the store
 /// was told. Each has the details that its state needs for that; of two ends under the same key the greater counts.
@@ -65,13 +68,20 @@ impl<T: Copy + Ord> Unfinished<T> {
     where
         F: Future<Output = Result<bool, StoreError>>,
     {
-        let (mut refused, mut failed) = (0, None);
+        let (mut refused, mut outages, mut failed) = (0, 0, None);
         for (key, detail) in self.round() {
             self.lock().after = Some(key);
-            match tell(key, detail).await {
+            let told = tell(key, detail).await;
+            outages = if told.is_err() { outages } else { 0 };
+            match told {
                 Ok(true) => self.remove(&key, detail),
                 Ok(false) => {}
-                Err(error) if error.fault() == Fault::Outage => break,
+                Err(error) if matches!(error.fault(), Fault::Outage | Fault::Unconfirmed) => {
+                    outages += 1;
+                    if outages == MAX_OUTAGES_IN_A_ROW {
+                        break;
+                    }
+                }
                 Err(error) => {
                     failed = Some(error);
                     refused += 1;
@@ -187,10 +197,31 @@ mod tests {
         assert_eq!(finish(&unfinished, refuse), Err(Fault::Full));
         assert_eq!(finish(&unfinished, refuse), Err(Fault::Full));
         assert_eq!(told.take(), (0..2 * MAX_REFUSED as u8).map(key).collect::<Vec<_>>());
-        // A node of the store that cannot be reached ends a round, and the next round continues after it.
-        let away = |told| if told == key(20) { Err(Fault::Outage) } else { Ok(true) };
-        assert_eq!(finish(&unfinished, away), Ok(80 + 2 * MAX_REFUSED));
-        assert_eq!(finish(&unfinished, away), Ok(1));
-        assert!(unfinished.has(|| key(20)));
+    }
+
+    #[test]
+    fn a_part_of_the_store_that_is_away_holds_up_no_other() {
+        for fault in [Fault::Outage, Fault::Unconfirmed] {
+            let unfinished = queue(0..100);
+            let told = RefCell::new(0);
+            // Of a cluster's three parts one is back.
+            let away = |key: RecordKey| {
+                *told.borrow_mut() += 1;
+                if key.hash()[0] % 3 == 0 { Ok(true) } else { Err(fault) }
+            };
+            assert_eq!(finish(&unfinished, away), Ok(66), "{fault:?}: in one round");
+            assert_eq!(told.take(), 100);
+            // While none answers, a round is short, and the next one continues where it stopped.
+            let keys = RefCell::new(Vec::new());
+            let none = |key| {
+                keys.borrow_mut().push(key);
+                Err(fault)
+            };
+            assert_eq!(finish(&unfinished, none), Ok(66));
+            assert_eq!(finish(&unfinished, none), Ok(66));
+            let left: Vec<_> = (0..100).filter(|number| number % 3 != 0).map(key).collect();
+            assert_eq!(keys.take(), left[..2 * MAX_OUTAGES_IN_A_ROW], "{fault:?}");
+            assert_eq!(finish(&unfinished, |_| Ok(true)), Ok(0));
+        }
     }
 }

@@ -44,6 +44,13 @@ pub(super) struct Write {
     record: Record,
 }
 
+impl Write {
+    /// The key of the record after the write.
+    fn key(&self) -> RecordKey {
+        self.renewal.as_ref().map_or(self.old, KeyedId::key)
+    }
+}
+
 /// What happened to a write whose answer was lost.
 enum Fate {
     Done,
@@ -115,7 +122,10 @@ impl RecordStore {
             }
             self.pause(inquiries).await;
             match self.fate(write, now).await {
-                Ok(Fate::Done) => return Ok(Swap::Done),
+                // What a read finds may be unconfirmed.
+                Ok(Fate::Done) => {
+                    return Ok(self.store.confirm(&write.key(), now).await.map(|()| Swap::Done)?);
+                }
                 Ok(Fate::NotYet) => {}
                 Ok(Fate::Gone) => return Ok(Swap::Gone),
                 // Another write came before or after it, so the outcome is unknown.

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use waxseal_session::backend::Content;
 use waxseal_store::{Revision, Timestamp};
 
+use super::entry::IdEnd;
 use super::epoch::Epoch;
 use super::list::Revocations;
 use super::question::Question;
@@ -76,7 +77,8 @@ impl Revocations {
         let id = id_of(&made.replay_id, &made.claim);
         let question = Question::new(id, self.lifetimes.times(&Content::default(), now), &Content::default());
         // The class of the session is not known here, so the longest lifetime counts.
-        if !self.end_id(&question.key(), self.last_end(now), now).await? {
+        let end = IdEnd { until: self.last_end(now), is_owned: true };
+        if !self.end_id(&question.key(), end, now).await? {
             tracing::warn!(
                 "a session that was made of a foreign one was ended, and its copies were not revoked"
             );

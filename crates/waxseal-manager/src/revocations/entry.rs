@@ -17,11 +17,26 @@ pub(crate) fn id_owner(key: &RecordKey) -> String {
     format!("\u{1}revoked {first:02x}")
 }
 
+/// The end of an id: until when it is remembered, and if the session had an owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct IdEnd {
+    pub(super) until: Timestamp,
+    pub(super) is_owned: bool,
+}
+
+impl IdEnd {
+    /// The owner of the entry. There is none for a session without an owner: strangers can begin and end as many of
+    /// these as they like, and must not fill a bounded store with what it never drops.
+    pub(super) fn owner(self, key: &RecordKey) -> Option<String> {
+        self.is_owned.then(|| id_owner(key))
+    }
+}
+
 /// An entry that lives until `end`, and at most until `last_end` if it is prolonged. Stores keep it in their lists of
 /// owners until then.
 pub(crate) fn entry(
     revision: Revision,
-    owner: String,
+    owner: impl Into<Option<String>>,
     now: Timestamp,
     end: Timestamp,
     last_end: Timestamp,
@@ -30,7 +45,7 @@ pub(crate) fn entry(
         revision,
         kid: [0; 4],
         life: Lifespan::new(now, now, end, last_end),
-        owner: Some(owner),
+        owner: owner.into(),
         device: String::new(),
         sealed: Vec::new(),
     }

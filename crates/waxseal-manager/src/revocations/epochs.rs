@@ -41,7 +41,11 @@ impl Revocations {
         for _ in 0..ATTEMPTS {
             match self.first(&owner, now).await? {
                 None => return self.begin(&owner, Revision::first()?, now).await,
-                Some(epoch) if self.prolong_entry(&owner, &epoch, now).await? => return Ok(epoch),
+                Some(epoch) if self.prolong_entry(&owner, &epoch, now).await? => {
+                    // The epoch may have begun in a write that was not confirmed.
+                    self.store.confirm(&owner.key(epoch.public_id), now).await?;
+                    return Ok(epoch);
+                }
                 Some(_) => {}
             }
         }
@@ -168,7 +172,10 @@ impl Revocations {
             Err(error) => return Err(error.into()),
         };
         match self.find(&key, now).await {
-            Ok(Some(found)) if found.revision == epoch.revision => Ok(Turn::Begun(epoch)),
+            Ok(Some(found)) if found.revision == epoch.revision => {
+                self.store.confirm(&key, now).await?;
+                Ok(Turn::Begun(epoch))
+            }
             Ok(Some(found)) if found.revision != there.revision => Ok(Turn::Another),
             // Not done, or not done yet.
             Ok(_) | Err(_) => Err(lost.into()),
@@ -189,7 +196,10 @@ impl Revocations {
             };
             // The index must have the entry too: a store may write its index second, and an "end all" reads the index.
             return match self.entries(owner, now).await {
-                Ok(entries) if entries.contains(&epoch.public_id) => Ok(epoch),
+                Ok(entries) if entries.contains(&epoch.public_id) => {
+                    self.store.confirm(&key, now).await?;
+                    Ok(epoch)
+                }
                 Ok(_) | Err(_) => Err(lost.into()),
             };
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use waxseal_store::{Creation, Fault, Found, RecordHead, RecordKey, Revision, Timestamp};
 
-use super::entry::{CLOCKS_APART, ENDED, entry, id_owner};
+use super::entry::{CLOCKS_APART, ENDED, IdEnd, entry, id_owner};
 use super::question::Question;
 use crate::access::Access;
 use crate::adoption::claims::{Claims, Reach};
@@ -31,8 +31,8 @@ pub(crate) struct Revocations {
     /// The near cache: a session is good in its epoch, or it is not. Only questions of this process count.
     pub(super) near: NearCache,
     single_flight: SingleFlight<(Answer, Timestamp)>,
-    /// The retry queue: signed-out ids, each with the end of its entry.
-    unfinished: Unfinished,
+    /// The retry queue: signed-out ids.
+    unfinished: Unfinished<IdEnd>,
     /// The claims on foreign sessions, if a migration is under way.
     pub(crate) claims: Option<Arc<Claims>>,
 }
@@ -152,7 +152,8 @@ impl Revocations {
     /// [`Error::RENEWED`] or [`Error::GONE`] if another request was faster, and the store's errors.
     pub(crate) async fn claim(&self, question: &Question, now: Timestamp) -> Result<bool, Error> {
         let (key, revision) = (question.key(), Revision::first()?);
-        let entry = entry(revision, id_owner(&key), now, question.end, question.end);
+        let end = question.id_end();
+        let entry = entry(revision, end.owner(&key), now, end.until, end.until);
         let lost = match self.store.create(&key, &entry, now).await {
             Ok(Creation::Created) => None,
             Ok(Creation::Taken) => {
@@ -163,7 +164,7 @@ impl Revocations {
         };
         if let Some(lost) = lost {
             match self.find(&key, now).await {
-                Ok(Some(found)) if found.revision == revision => {}
+                Ok(Some(found)) if found.revision == revision => self.store.confirm(&key, now).await?,
                 Ok(Some(found)) => return Err(claimed(&found)),
                 // Not done, or not done yet.
                 Ok(None) | Err(_) => return Err(lost.into()),
@@ -183,7 +184,7 @@ impl Revocations {
         if let (Some(claims), Some(owner), Reach::Untaken(since)) = (&self.claims, &question.owner, reach) {
             claims.sign_out_owner(owner, since, now).await?;
         }
-        if self.end_id(&question.key(), question.end, now).await? {
+        if self.end_id(&question.key(), question.id_end(), now).await? {
             return Ok(());
         }
         // A foreign record has the entry's place. Ending too many sessions is better than too few.
@@ -200,15 +201,15 @@ impl Revocations {
     pub(super) async fn end_id(
         &self,
         key: &RecordKey,
-        end: Timestamp,
+        end: IdEnd,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         match self.keep_end(key, end, now).await {
             Err(error) if self.unfinished.add(*key, end) => {
                 tracing::warn!(
                     %error,
-                    "a session was ended and the store does not answer; it will be told, and until then other servers \
-                     may show its copies"
+                    "a session was ended and the store did not confirm it; it will be told again, and until then \
+                     other servers may show its copies"
                 );
                 Ok(true)
             }
@@ -239,8 +240,8 @@ impl Revocations {
         }
     }
 
-    async fn finish_end(&self, key: RecordKey, end: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(now >= end || self.keep_end(&key, end, now).await?)
+    async fn finish_end(&self, key: RecordKey, end: IdEnd, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(now >= end.until || self.keep_end(&key, end, now).await?)
     }
 
     /// Writes the entry that ends the id of `key`. Returns `true` if the store now has an entry for it, this one or an
@@ -248,10 +249,10 @@ impl Revocations {
     pub(super) async fn keep_end(
         &self,
         key: &RecordKey,
-        end: Timestamp,
+        end: IdEnd,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let entry = entry(ENDED, id_owner(key), now, end, end);
+        let entry = entry(ENDED, end.owner(key), now, end.until, end.until);
         let over = match self.store.create(key, &entry, now).await? {
             Creation::Created => Some(Verdict::Ended),
             Creation::Taken => self.find(key, now).await?.map(|found| over(&found, now)),

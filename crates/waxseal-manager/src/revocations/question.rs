@@ -7,7 +7,7 @@ use waxseal_crypto::{Limits, Times};
 use waxseal_session::backend::Content;
 use waxseal_store::{PublicId, RecordKey, Revision, Timestamp};
 
-use super::entry::CLOCKS_APART;
+use super::entry::{CLOCKS_APART, IdEnd};
 use super::epoch::Epoch;
 
 /// Length in bytes of the id of a session in a cookie.
@@ -64,6 +64,11 @@ impl Question {
             PublicId::from_bytes(*hash.first_chunk().expect("a hash is longer than a public id")),
             hash,
         )
+    }
+
+    /// The end of this id.
+    pub(super) fn id_end(&self) -> IdEnd {
+        IdEnd { until: self.end, is_owned: self.owner.is_some() }
     }
 
     /// The revision under which the near cache keeps answers. An id has one epoch for as long as it is used.

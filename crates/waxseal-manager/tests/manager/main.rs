@@ -31,4 +31,5 @@ mod states_saves;
 mod states_sign_in;
 mod states_sums;
 mod states_turns;
+mod unconfirmed;
 mod values;

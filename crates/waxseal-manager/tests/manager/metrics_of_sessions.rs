@@ -95,18 +95,19 @@ fn device_tokens_are_counted_by_the_key_that_signed_them() {
 
 #[tokio::test]
 async fn calls_on_the_store_are_counted_by_operation_and_outcome() {
-    let outcomes = ["ok", "full", "locked", "read_only", "outage", "defect"];
+    let outcomes = ["ok", "full", "locked", "read_only", "outage", "unconfirmed", "defect"];
     let calls = |counted: &Counted, operation: &str| {
         outcomes.map(|outcome| counted.of(&format!("waxseal_store_calls_total {operation} {outcome}")))
     };
     for (fault, expected) in [
-        (None, [1, 0, 0, 0, 0, 0]),
-        (Some(Fault::Full), [0, 1, 0, 0, 0, 0]),
-        (Some(Fault::Locked), [0, 0, 1, 0, 0, 0]),
-        (Some(Fault::ReadOnly), [0, 0, 0, 1, 0, 0]),
+        (None, [1, 0, 0, 0, 0, 0, 0]),
+        (Some(Fault::Full), [0, 1, 0, 0, 0, 0, 0]),
+        (Some(Fault::Locked), [0, 0, 1, 0, 0, 0, 0]),
+        (Some(Fault::ReadOnly), [0, 0, 0, 1, 0, 0, 0]),
         // Under a new id each time, since the first may have been made.
-        (Some(Fault::Outage), [0, 0, 0, 0, 3, 0]),
-        (Some(Fault::Defect), [0, 0, 0, 0, 0, 1]),
+        (Some(Fault::Outage), [0, 0, 0, 0, 3, 0, 0]),
+        (Some(Fault::Unconfirmed), [0, 0, 0, 0, 0, 1, 0]),
+        (Some(Fault::Defect), [0, 0, 0, 0, 0, 0, 1]),
     ] {
         let counted = Counted::default();
         let store = Meddler::new(move |_, _| fault.map_or(Meddling::Nothing, Meddling::Refuse));
@@ -116,10 +117,10 @@ async fn calls_on_the_store_are_counted_by_operation_and_outcome() {
         let saved = sessions.commit(&session, at(0)).await;
         assert_eq!(saved.is_ok(), fault.is_none(), "{fault:?}");
         assert_eq!(calls(&counted, "create"), expected, "{fault:?}");
-        assert_eq!(calls(&counted, "update"), [0; 6], "{fault:?}");
+        assert_eq!(calls(&counted, "update"), [0; 7], "{fault:?}");
         if let Ok(Outcome::Set { token, .. }) = saved {
             sessions.open(token.as_bytes(), Access::Read, at(1)).unwrap().load(at(1)).await.unwrap();
-            assert_eq!(calls(&counted, "load"), [1, 0, 0, 0, 0, 0]);
+            assert_eq!(calls(&counted, "load"), [1, 0, 0, 0, 0, 0, 0]);
         }
         // A failure begins nothing.
         assert_eq!(events(&counted)[0], u64::from(fault.is_none()), "{fault:?}");

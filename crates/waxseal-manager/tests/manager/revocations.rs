@@ -1188,6 +1188,57 @@ async fn a_store_that_sign_ins_have_filled_still_takes_ends_and_says_that_it_is_
     }
 }
 
+#[tokio::test]
+async fn a_store_that_strangers_have_filled_still_takes_sign_ins_and_their_ends() {
+    let memory = MemoryStore::new().max_records(160);
+    let store = FaultyStore::new(memory);
+    let (here, there) = (sessions(&store), sessions(&store));
+    let stranger = async || {
+        let session = here.create();
+        session.insert("name", "nobody").unwrap();
+        token(&here, &session, 1).await
+    };
+    let before = sign_in(&here, "albus", 0).await;
+    let mut ended = Vec::new();
+    for n in 0..400 {
+        let visitor = stranger().await;
+        match n % 4 {
+            // A new id is noted as well.
+            0 => {
+                let session = open(&here, &visitor, Access::Change, 1).await;
+                session.renew().unwrap();
+                token(&here, &session, 1).await;
+            }
+            // The end waits, and is written later.
+            1 => {
+                store.set_away(true);
+                assert_eq!(sign_out_away(&here, &visitor, 1).await.unwrap(), Outcome::Remove, "{n}");
+                store.set_away(false);
+                assert_eq!(here.finish_ends(at(1)).await.unwrap(), 0, "{n}");
+            }
+            _ => assert_eq!(sign_out(&here, &visitor, 1).await.unwrap(), Outcome::Remove, "{n}"),
+        }
+        ended.push(visitor);
+    }
+    assert!(!is_good(&there, ended.last().unwrap(), Access::Change, 1).await, "as far as there is room");
+    here.store_ready().await.unwrap();
+    let mut tokens = vec![before];
+    for n in 0..70 {
+        tokens.push(sign_in(&here, &format!("user-{n}"), 2).await);
+    }
+    for (n, token) in tokens.iter().enumerate() {
+        assert_eq!(sign_out(&here, token, 3).await.unwrap(), Outcome::Remove, "{n}");
+        assert_eq!(here.finish_ends(at(3)).await.unwrap(), 0, "{n}");
+    }
+    for _ in 0..100 {
+        let visitor = stranger().await;
+        assert_eq!(sign_out(&here, &visitor, 4).await.unwrap(), Outcome::Remove);
+    }
+    for (n, token) in tokens.iter().enumerate() {
+        assert!(!is_good(&there, token, Access::Change, 5).await, "{n}: no stranger displaces it");
+    }
+}
+
 // Relatives.
 
 #[tokio::test]

@@ -611,6 +611,17 @@ async fn after_an_end_that_found_nothing_copies_are_revalidated() {
 }
 
 #[tokio::test]
+async fn to_name_a_session_of_somebody_else_does_it_no_harm() {
+    let store = new_store();
+    let sessions = sessions(Place::Mirrored, store.clone());
+    let token = signed_in(&sessions, "albus", 0).await;
+    let public_id = read(&sessions, &token, at(1)).await.public_id().unwrap();
+    assert!(!sessions.end("severus", public_id, at(1)).await.unwrap());
+    store.set_away(true);
+    assert!(!read(&sessions, &token, at(60)).await.is_new(), "it is read by the grace");
+}
+
+#[tokio::test]
 async fn a_process_whose_clock_is_ahead_purges_by_the_stores() {
     const YEAR: u64 = 365 * 86_400;
     for place in BOTH {

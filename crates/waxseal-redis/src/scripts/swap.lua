@@ -8,7 +8,11 @@ local row = head(KEYS[1])
 local held = lives(row) and holds(row)
 -- Sent twice, by the network: it was done the first time.
 local done = lives(row) and held ~= false and hash(row) == hash(new) and revision(row) == revision(new)
-if done then return answer(1, doubt(row, held)) end
+if done then
+  -- Changes nothing; `WAIT` waits for it.
+  redis.call('PEXPIRE', KEYS[1], ttl(expires(row)))
+  return answer(1, doubt(row, held))
+end
 if not lives(row) or held == false or hash(row) ~= old_hash then return 0 end
 if revision(row) ~= expected then return answer(2, doubt(row, held)) end
 local kept = bond(row)

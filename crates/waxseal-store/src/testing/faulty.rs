@@ -41,6 +41,7 @@ pub struct FaultyStore<S> {
 pub enum Operation {
     Load,
     Revalidate,
+    Confirm,
     Create,
     Update,
     Touch,
@@ -68,6 +69,8 @@ pub enum Turn {
     Fail,
     /// The call is done, but returns an outage.
     LoseReply,
+    /// The call is done, but returns that it is unconfirmed.
+    Unconfirmed,
 }
 
 /// The failure of a [`FaultyStore`].
@@ -77,6 +80,9 @@ pub enum FaultyError<E: std::error::Error + 'static> {
     /// A requested failure: an outage.
     #[error("the store fails as it was told to")]
     Told,
+    /// A requested failure of a call that was done: it is unconfirmed.
+    #[error("the store has done it and has it confirmed by nobody, as it was told to")]
+    Unconfirmed,
     /// A failure of the wrapped store.
     #[error(transparent)]
     Store(E),
@@ -87,6 +93,7 @@ struct Plan {
     fail: usize,
     lose: usize,
     is_away: bool,
+    is_alone: bool,
     is_held: bool,
     holds: Option<Operation>,
     held: Vec<Waker>,
@@ -102,6 +109,7 @@ impl<S: SessionStore> FaultyStore<S> {
             fail: 0,
             lose: 0,
             is_away: false,
+            is_alone: false,
             is_held: false,
             holds: None,
             held: Vec::new(),
@@ -114,6 +122,12 @@ impl<S: SessionStore> FaultyStore<S> {
     /// Starts or ends an outage, in which every call fails.
     pub fn set_away(&self, is_away: bool) {
         self.plan().is_away = is_away;
+    }
+
+    /// Starts or ends a time without copies: every call that has to be confirmed is done, and returns
+    /// [`Fault::Unconfirmed`].
+    pub fn set_alone(&self, is_alone: bool) {
+        self.plan().is_alone = is_alone;
     }
 
     /// Makes the next `count` calls fail without being done.
@@ -192,7 +206,19 @@ impl<S: SessionStore> FaultyStore<S> {
         }
         let answer = call.await.map_err(FaultyError::Store);
         yield_once().await;
-        if turn == Turn::LoseReply { Err(FaultyError::Told) } else { answer }
+        match turn {
+            Turn::LoseReply => Err(FaultyError::Told),
+            Turn::Unconfirmed => answer.and(Err(FaultyError::Unconfirmed)),
+            Turn::Work | Turn::Fail => answer,
+        }
+    }
+}
+
+impl Operation {
+    /// Checks whether copies of the store have to confirm a call.
+    fn is_confirmed(self) -> bool {
+        use Operation::{Confirm, Create, Delete, End, EndAll, Renew, Rewrap, Update};
+        matches!(self, Confirm | Create | Update | Renew | Delete | Rewrap | End | EndAll)
     }
 }
 
@@ -204,6 +230,8 @@ impl Plan {
             Turn::Fail
         } else if takes(&mut self.lose) {
             Turn::LoseReply
+        } else if self.is_alone && operation.is_confirmed() {
+            Turn::Unconfirmed
         } else {
             (self.decide)(operation)
         }
@@ -237,6 +265,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
     fn fault(error: &Self::Error) -> Fault {
         match error {
             FaultyError::Told => Fault::Outage,
+            FaultyError::Unconfirmed => Fault::Unconfirmed,
             FaultyError::Store(error) => S::fault(error),
         }
     }
@@ -248,6 +277,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
     passed_on! {
         Load: fn load(key: &RecordKey, now: Timestamp) -> Option<Found<Record>>;
         Revalidate: fn revalidate(key: &RecordKey, now: Timestamp) -> Option<Found<RecordHead>>;
+        Confirm: fn confirm(key: &RecordKey, now: Timestamp) -> ();
         Create: fn create(key: &RecordKey, record: &Record, now: Timestamp) -> Creation;
         Update: fn update(key: &RecordKey, expected: &Revision, record: &Record, now: Timestamp) -> Swap;
         Touch: fn touch(key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> bool;
