@@ -19,6 +19,12 @@ impl Terms {
         self.device_name(&offer.tag())
     }
 
+    /// Returns `true` if `name` is that of the device cookie of some offer.
+    #[must_use]
+    pub fn is_device_cookie_name(&self, name: &str) -> bool {
+        tag_after(&self.cookie, name).is_some()
+    }
+
     /// The name of the cookie that tells refreshes that the browser still has a session.
     #[must_use]
     pub fn presence_cookie_name(&self, offer: &Offer) -> String {
@@ -60,14 +66,10 @@ impl Terms {
     /// is told that they are over.
     #[must_use]
     pub fn removal_by_name(&self, name: &str) -> Option<[String; 2]> {
-        let tag_after = |prefix: &str, name: &str| {
-            let tag = name.strip_prefix(prefix)?.strip_prefix('-')?;
-            (tag.len() == TAG_CHARACTERS && text::decode(tag.as_bytes()).is_some()).then(|| tag.to_owned())
-        };
         let presence = name.strip_prefix("__Secure-").and_then(|name| name.strip_suffix("-on"));
         let tag =
             tag_after(&self.cookie, name).or_else(|| tag_after(without_prefix(&self.cookie), presence?))?;
-        Some(self.removal_of_tag(&tag))
+        Some(self.removal_of_tag(tag))
     }
 
     fn device_name(&self, tag: &str) -> String {
@@ -87,6 +89,12 @@ impl Terms {
         let device = format!("{}=; {}; Max-Age=0", self.device_name(tag), self.attributes);
         [device, self.presence_line(tag, "", "; Max-Age=0")]
     }
+}
+
+/// The part of an offer with which a cookie's name ends.
+fn tag_after<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
+    let tag = name.strip_prefix(prefix)?.strip_prefix('-')?;
+    (tag.len() == TAG_CHARACTERS && text::decode(tag.as_bytes()).is_some()).then_some(tag)
 }
 
 fn without_prefix(name: &str) -> &str {

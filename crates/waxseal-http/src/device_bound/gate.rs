@@ -121,10 +121,16 @@ impl DeviceRequest {
 
     fn proof(&self, tokens: &Tokens<'_>, state: &DeviceState) -> Proof {
         let terms: &Terms = &self.bound.terms;
-        let name = state.offer().map(|offer| terms.device_cookie_name(&offer));
-        let values = name.iter().flat_map(|name| {
-            self.cookies.iter().flat_map(move |field| cookies::values_in(field.as_bytes(), name))
-        });
+        let own = match state {
+            DeviceState::Bound { binding, .. } => Some(terms.device_cookie_name(&binding.offer)),
+            _ => None,
+        };
+        let is_tried = |name: &[u8]| match &own {
+            Some(own) => name == own.as_bytes(),
+            None => str::from_utf8(name).is_ok_and(|name| terms.is_device_cookie_name(name)),
+        };
+        let pairs = self.cookies.iter().flat_map(|field| cookies::pairs_in(field.as_bytes()));
+        let values = pairs.filter(|(name, _)| is_tried(name)).map(|(_, value)| value);
         let skipped = self.skipped.iter().map(HeaderValue::as_bytes);
         terms.proof(tokens, state, values, skipped, self.now())
     }
@@ -165,17 +171,16 @@ impl DeviceGate for DeviceRequest {
         match proof {
             Proof::Proven { binding, .. } => match state {
                 // A response that arrived after the registration has put the older token into the browser.
-                Some(DeviceState::Offered { at, .. }) => {
+                Some(DeviceState::Offered { at, .. } | DeviceState::Owed { at, .. }) => {
                     DeviceVerdict::Heal(DeviceState::Bound { at, binding }.to_bytes())
                 }
                 _ => DeviceVerdict::AsItIs,
             },
             Proof::Settling { .. } => DeviceVerdict::AsItIs,
             Proof::Unbound => match (self.of_unbound(&session), state) {
-                (DeviceVerdict::AsItIs, Some(DeviceState::Offered { offer, .. }))
-                    if self.bound.policy != DevicePolicy::Observe =>
-                {
-                    DeviceVerdict::UnlessTakenUp(*offer.as_bytes())
+                // The copy may have any offer of its sign-in, or none yet.
+                (DeviceVerdict::AsItIs, Some(state)) if self.bound.policy != DevicePolicy::Observe => {
+                    DeviceVerdict::UnlessTakenUp(*state.series().as_bytes())
                 }
                 (verdict, _) => verdict,
             },

@@ -66,6 +66,7 @@ impl Offering {
         let Some((offer, saved)) = self.offer else { return };
         // An offer that was not saved could not be taken up.
         if !visit.was_saved() || !saved.is_kept() {
+            request.bound.recent_offers.take_back(offer.series());
             return;
         }
         let Some(tokens) = visit.device_tokens() else { return };
@@ -92,7 +93,10 @@ fn next(request: &DeviceRequest, visit: &Visit, now: u64) -> Result<Option<Devic
         return Ok(None);
     }
     match (content.device_state().and_then(DeviceState::parse), content.signed_in()) {
-        (Some(state), Some(signed_in)) => state.next_offer(request.site(), signed_in, now),
+        (Some(state), Some(signed_in)) => {
+            let next = state.next_offer(request.site(), signed_in, now)?;
+            Ok(next.filter(|next| request.bound.recent_offers.begin(next.series(), now)))
+        }
         _ => Ok(None),
     }
 }

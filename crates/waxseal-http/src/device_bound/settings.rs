@@ -8,6 +8,7 @@ use waxseal_manager::SessionManager;
 use super::bound::Bound;
 use super::metrics::DeviceMetrics;
 use super::policy::DevicePolicy;
+use super::recent_offers::RecentOffers;
 use crate::session_cookie::SessionCookie;
 use crate::setup_error::SetupError;
 
@@ -124,6 +125,7 @@ impl DeviceBinding {
             longest_seconds: sessions.longest_lifetime(),
             policy: self.policy,
             metrics: DeviceMetrics::new(),
+            recent_offers: RecentOffers::default(),
         })
     }
 }

@@ -120,14 +120,43 @@ async fn an_offer_that_could_not_be_saved_is_not_made() {
 
 #[tokio::test]
 async fn parallel_pages_make_one_offer_and_fail_for_none() {
-    for state in ON_SERVER {
-        let (site, mut browser) = (Site::new(state), Browser::new(1));
-        browser.post(&site, "/login").await;
-        site.pass(61);
-        let (mut one, mut two) = (browser.clone(), browser.clone());
-        let (one, two) = tokio::join!(one.send(&site, "GET", "/count"), two.send(&site, "GET", "/count"));
-        assert_eq!((one.body().as_str(), two.body().as_str()), ("albus", "albus"), "{state:?}");
-        assert!(has_offer(&one) != has_offer(&two), "{state:?}");
+    for state in ALL {
+        for is_owed in [false, true] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            let from = if is_owed { "cross-site" } else { "same-origin" };
+            let signed_in = site.send(browser.with("sec-fetch-site", from).request("GET", "/login")).await;
+            browser.keep(signed_in.headers());
+            site.pass(61);
+            let (mut one, mut two) = (browser.clone(), browser.clone());
+            let (one, two) = tokio::join!(one.send(&site, "GET", "/count"), two.send(&site, "GET", "/count"));
+            assert_eq!((one.body().as_str(), two.body().as_str()), ("albus", "albus"), "{state:?}");
+            assert!(has_offer(&one) != has_offer(&two), "{state:?}, owed: {is_owed}");
+        }
+    }
+}
+
+/// An answer to a request from before an offer may be the last one that the browser takes in.
+#[tokio::test]
+async fn a_slow_answer_with_another_offer_does_not_strip_the_binding_from_a_cookie() {
+    for state in [State::Cookie, State::Listed] {
+        for is_offered in [false, true] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            let callback = browser.with("sec-fetch-site", "cross-site").request("GET", "/login");
+            browser.keep(site.send(callback).await.headers());
+            if is_offered {
+                browser.get(&site, "/").await;
+                site.pass(61);
+            }
+            let slow = browser.jar["__Host-session"].clone();
+            assert!(has_offer(&browser.send(&site, "GET", "/").await), "{state:?}");
+            browser.register(&site).await;
+            browser.jar.insert("__Host-session".to_owned(), slow);
+            assert_eq!(browser.clone().refresh(&site).await.status(), 200, "{state:?}: it keeps its key");
+            site.pass(70);
+            assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+            assert_eq!(browser.without_proof().get(&site, "/").await, "stranger", "{state:?}: it was healed");
+            assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+        }
     }
 }
 
