@@ -59,10 +59,10 @@ impl DeviceRequest {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().copied().collect()
     }
 
-    /// The names of the request's cookies.
-    pub(crate) fn cookie_names(&self) -> impl Iterator<Item = &str> {
+    /// The names and values of the request's cookies.
+    pub(crate) fn cookies(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let pairs = self.cookies.iter().flat_map(|field| cookies::pairs_in(field.as_bytes()));
-        pairs.filter_map(|(name, _)| str::from_utf8(name).ok())
+        pairs.filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)))
     }
 
     /// What the request has proven about its session's device.
@@ -125,12 +125,11 @@ impl DeviceRequest {
             DeviceState::Bound { binding, .. } => Some(terms.device_cookie_name(&binding.offer)),
             _ => None,
         };
-        let is_tried = |name: &[u8]| match &own {
-            Some(own) => name == own.as_bytes(),
-            None => str::from_utf8(name).is_ok_and(|name| terms.is_device_cookie_name(name)),
+        let is_tried = |name: &str| match &own {
+            Some(own) => name == own,
+            None => terms.is_device_cookie_name(name),
         };
-        let pairs = self.cookies.iter().flat_map(|field| cookies::pairs_in(field.as_bytes()));
-        let values = pairs.filter(|(name, _)| is_tried(name)).map(|(_, value)| value);
+        let values = self.cookies().filter(|(name, _)| is_tried(name)).map(|(_, value)| value);
         let skipped = self.skipped.iter().map(HeaderValue::as_bytes);
         terms.proof(tokens, state, values, skipped, self.now())
     }

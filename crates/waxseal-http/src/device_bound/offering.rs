@@ -59,7 +59,7 @@ impl Offering {
     /// Adds the headers that are due after the commit.
     pub(crate) fn complete(self, request: &DeviceRequest, visit: &Visit, headers: &mut HeaderMap) {
         if self.signs_in || visit.session().has_ended() {
-            for line in removals(request) {
+            for line in removals(request, visit) {
                 headers.append(SET_COOKIE, line);
             }
         }
@@ -102,10 +102,12 @@ fn next(request: &DeviceRequest, visit: &Visit, now: u64) -> Result<Option<Devic
 }
 
 /// `Set-Cookie` lines that remove the device cookies of sessions that are over.
-fn removals(request: &DeviceRequest) -> Vec<HeaderValue> {
+fn removals(request: &DeviceRequest, visit: &Visit) -> Vec<HeaderValue> {
     let terms: &Terms = &request.bound.terms;
     let mut lines: Vec<[String; 2]> = request.offers().iter().map(|offer| terms.removal(offer)).collect();
-    for removal in request.cookie_names().filter_map(|name| terms.removal_by_name(name)) {
+    let tokens = visit.device_tokens().map(Tokens);
+    let of = |(name, value): (&str, &[u8])| terms.removal_of(tokens.as_ref()?, name, value);
+    for removal in request.cookies().filter_map(of) {
         if lines.len() < MAX_REMOVALS && !lines.contains(&removal) {
             lines.push(removal);
         }
