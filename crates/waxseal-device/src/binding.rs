@@ -43,11 +43,30 @@ pub struct Binding {
 impl Binding {
     /// The length of a binding.
     pub const BYTES: usize = Offer::BYTES + Fingerprint::BYTES;
+    /// The length of a [mark](Self::mark).
+    pub const MARK_BYTES: usize = 16;
 
     /// The binding of `offer` and `fingerprint`.
     #[must_use]
     pub const fn new(offer: Offer, fingerprint: Fingerprint) -> Self {
         Self { offer, fingerprint }
+    }
+
+    /// What a list of bindings notes of this one under its [series](Offer::series): what distinguishes the offer from
+    /// others of the series, and the first 12 bytes of the fingerprint.
+    #[must_use]
+    pub fn mark(&self) -> [u8; Self::MARK_BYTES] {
+        let mut mark = [0; Self::MARK_BYTES];
+        let (own, of_key) = mark.split_at_mut(Offer::OWN_BYTES);
+        own.copy_from_slice(&self.offer.as_bytes()[..Offer::OWN_BYTES]);
+        of_key.copy_from_slice(&self.fingerprint.as_bytes()[..Self::MARK_BYTES - Offer::OWN_BYTES]);
+        mark
+    }
+
+    /// Returns `true` if `mark`, of a binding of the same series, is of the same offer.
+    #[must_use]
+    pub fn has_offer_of(&self, mark: &[u8; Self::MARK_BYTES]) -> bool {
+        self.mark()[..Offer::OWN_BYTES] == mark[..Offer::OWN_BYTES]
     }
 
     /// The offer and the fingerprint, one after the other.

@@ -19,6 +19,12 @@ impl Terms {
         self.device_name(&offer.tag())
     }
 
+    /// Returns `true` if `name` is that of the device cookie of some offer.
+    #[must_use]
+    pub fn is_device_cookie_name(&self, name: &str) -> bool {
+        tag_after(&self.cookie, name).is_some()
+    }
+
     /// The name of the cookie that tells refreshes that the browser still has a session.
     #[must_use]
     pub fn presence_cookie_name(&self, offer: &Offer) -> String {
@@ -54,20 +60,19 @@ impl Terms {
         self.removal_of_tag(&offer.tag())
     }
 
-    /// The [`removal`](Self::removal) lines for a cookie that came with a request, whatever its offer. `None` if `name`
-    /// is not that of a cookie of this protocol. The response to a sign-out, or to a sign-in over a bound session,
-    /// should contain the lines for each such cookie of the request, because a browser refreshes old sessions until it
-    /// is told that they are over.
+    /// The [`removal`](Self::removal) lines for a cookie that came with a request, whatever its offer. `None` if it is not
+    /// of this protocol: the app may have cookies with names that only look so, and those have no proof in them. The
+    /// response to a sign-out, or to a sign-in over a bound session, should contain the lines for each such cookie of
+    /// the request, because a browser refreshes old sessions until it is told that they are over.
     #[must_use]
-    pub fn removal_by_name(&self, name: &str) -> Option<[String; 2]> {
-        let tag_after = |prefix: &str, name: &str| {
-            let tag = name.strip_prefix(prefix)?.strip_prefix('-')?;
-            (tag.len() == TAG_CHARACTERS && text::decode(tag.as_bytes()).is_some()).then(|| tag.to_owned())
-        };
-        let presence = name.strip_prefix("__Secure-").and_then(|name| name.strip_suffix("-on"));
-        let tag =
-            tag_after(&self.cookie, name).or_else(|| tag_after(without_prefix(&self.cookie), presence?))?;
-        Some(self.removal_of_tag(&tag))
+    pub fn removal_of(&self, tokens: &dyn Tokens, name: &str, value: &[u8]) -> Option<[String; 2]> {
+        if let Some(tag) = tag_after(&self.cookie, name) {
+            // Of any time, because only its maker counts.
+            tokens::open(tokens, Purpose::Proof, str::from_utf8(value).ok()?)?;
+            return Some(self.removal_of_tag(tag));
+        }
+        let presence = name.strip_prefix("__Secure-").and_then(|name| name.strip_suffix("-on"))?;
+        tag_after(without_prefix(&self.cookie), presence).map(|tag| self.removal_of_tag(tag))
     }
 
     fn device_name(&self, tag: &str) -> String {
@@ -89,6 +94,12 @@ impl Terms {
     }
 }
 
+/// The part of an offer with which a cookie's name ends.
+fn tag_after<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
+    let tag = name.strip_prefix(prefix)?.strip_prefix('-')?;
+    (tag.len() == TAG_CHARACTERS && text::decode(tag.as_bytes()).is_some()).then_some(tag)
+}
+
 fn without_prefix(name: &str) -> &str {
     PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
 }
@@ -96,8 +107,7 @@ fn without_prefix(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const OFFER: Offer = Offer::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+    use crate::testing::{Browser, Keys, NOW, OFFER};
 
     fn terms(cookie: &str) -> Terms {
         Terms::new(cookie, "Path=/; Secure; HttpOnly; SameSite=Lax", 43_200).unwrap()
@@ -113,8 +123,15 @@ mod tests {
             let terms = terms(cookie);
             assert_eq!(terms.device_cookie_name(&OFFER), device);
             assert_eq!(terms.presence_cookie_name(&OFFER), presence);
-            for name in [device, presence] {
-                assert_eq!(terms.removal_by_name(name), Some(terms.removal(&OFFER)), "{name}");
+            let keys = Keys::of("demo", cookie);
+            let proof = keys.proof(Browser::new(1).binding(OFFER), NOW);
+            for (name, value) in [(device, &*proof), (presence, "1")] {
+                let removal = terms.removal_of(&keys, name, value.as_bytes());
+                assert_eq!(removal, Some(terms.removal(&OFFER)), "{name}");
+            }
+            for (case, value) in [("an app's own", "de"), ("another", &keys.offer(OFFER, NOW)), ("none", "")]
+            {
+                assert_eq!(terms.removal_of(&keys, device, value.as_bytes()), None, "{case}");
             }
         }
     }
@@ -139,6 +156,8 @@ mod tests {
     #[test]
     fn other_cookies_are_not_ours_to_remove() {
         let terms = terms("__Host-session");
+        let keys = Keys::new();
+        let proof = keys.proof(Browser::new(1).binding(OFFER), NOW);
         for name in [
             "__Host-session",
             "__Host-session-",
@@ -152,7 +171,7 @@ mod tests {
             "__Secure-session-AAECAwQF-off",
             "__Secure-other-AAECAwQF-on",
         ] {
-            assert_eq!(terms.removal_by_name(name), None, "{name}");
+            assert_eq!(terms.removal_of(&keys, name, proof.as_bytes()), None, "{name}");
         }
     }
 }

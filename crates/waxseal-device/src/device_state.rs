@@ -1,6 +1,7 @@
 use crate::binding::Binding;
 use crate::error::Error;
 use crate::offer::Offer;
+use crate::series::Series;
 
 /// How far the binding of a signed-in session to a device has come: the part of the session that says so, at most 37
 /// bytes.
@@ -8,7 +9,7 @@ use crate::offer::Offer;
 /// A session without it is not bound, and its browser gets no offer.
 ///
 /// ```text
-/// 00    | at u32                 owed
+/// 00    | at u32 | series 12     owed
 /// 01/02 | at u32 | offer 16      offered, for the first or the second time
 /// 80    | at u32 | binding 32    bound
 /// ```
@@ -19,6 +20,8 @@ pub enum DeviceState {
     Owed {
         /// The time of the sign-in, in seconds since 1970.
         at: u32,
+        /// The series of the offers that will be made.
+        series: Series,
     },
     /// The browser was asked to register.
     Offered {
@@ -57,8 +60,8 @@ impl DeviceState {
     /// [`Error::Random`] if the system has no randomness.
     pub fn at_sign_in(sec_fetch_site: Option<&[u8]>, now: u64) -> Result<Self, Error> {
         match sec_fetch_site {
-            None | Some(b"same-origin" | b"none") => Self::offered(false, now),
-            Some(_) => Ok(Self::Owed { at: seconds(now) }),
+            None | Some(b"same-origin" | b"none") => Ok(Self::offered(Offer::draw()?, false, now)),
+            Some(_) => Ok(Self::Owed { at: seconds(now), series: Offer::draw()?.series() }),
         }
     }
 
@@ -75,14 +78,16 @@ impl DeviceState {
         signed_in: u64,
         now: u64,
     ) -> Result<Option<Self>, Error> {
-        let again = match self {
-            Self::Owed { .. } => false,
-            Self::Offered { at, again: false, .. } if now >= u64::from(*at) + AGAIN_AFTER_SECONDS => true,
+        let (series, again) = match self {
+            Self::Owed { series, .. } => (*series, false),
+            Self::Offered { at, offer, again: false } if now >= u64::from(*at) + AGAIN_AFTER_SECONDS => {
+                (offer.series(), true)
+            }
             _ => return Ok(None),
         };
         let is_due =
             sec_fetch_site == Some(b"same-origin") && now < signed_in.saturating_add(OFFERING_SECONDS);
-        if is_due { Self::offered(again, now).map(Some) } else { Ok(None) }
+        Ok(if is_due { Some(Self::offered(Offer::draw_of(series)?, again, now)) } else { None })
     }
 
     /// The offer that was made last, or that was taken up.
@@ -95,11 +100,21 @@ impl DeviceState {
         }
     }
 
+    /// The series of the sign-in's offers. A state of one series is never that of another sign-in.
+    #[must_use]
+    pub fn series(&self) -> Series {
+        match self {
+            Self::Owed { series, .. } => *series,
+            Self::Offered { offer, .. } => offer.series(),
+            Self::Bound { binding, .. } => binding.offer.series(),
+        }
+    }
+
     /// Encodes the state in the layout above.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (kind, at, rest) = match self {
-            Self::Owed { at } => (OWED, at, Vec::new()),
+            Self::Owed { at, series } => (OWED, at, series.as_bytes().to_vec()),
             Self::Offered { at, offer, again: false } => (OFFERED, at, offer.as_bytes().to_vec()),
             Self::Offered { at, offer, again: true } => (OFFERED_AGAIN, at, offer.as_bytes().to_vec()),
             Self::Bound { at, binding } => (BOUND, at, binding.to_bytes().to_vec()),
@@ -115,7 +130,7 @@ impl DeviceState {
         let (at, rest) = rest.split_first_chunk()?;
         let at = u32::from_be_bytes(*at);
         Some(match *kind {
-            OWED if rest.is_empty() => Self::Owed { at },
+            OWED => Self::Owed { at, series: Series::from_bytes(rest.try_into().ok()?) },
             OFFERED | OFFERED_AGAIN => Self::Offered {
                 at,
                 offer: Offer::from_bytes(rest.try_into().ok()?),
@@ -126,8 +141,8 @@ impl DeviceState {
         })
     }
 
-    fn offered(again: bool, now: u64) -> Result<Self, Error> {
-        Ok(Self::Offered { at: seconds(now), offer: Offer::draw()?, again })
+    fn offered(offer: Offer, again: bool, now: u64) -> Self {
+        Self::Offered { at: seconds(now), offer, again }
     }
 }
 
@@ -144,6 +159,7 @@ mod tests {
     const NOW: u64 = 1_790_000_000;
     const AT: u32 = 1_790_000_000;
     const OFFER: Offer = Offer::from_bytes([7; 16]);
+    const OWED: DeviceState = DeviceState::Owed { at: AT, series: Series::from_bytes([7; 12]) };
     const FIRST: DeviceState = DeviceState::Offered { at: AT, offer: OFFER, again: false };
     const SECOND: DeviceState = DeviceState::Offered { at: AT, offer: OFFER, again: true };
 
@@ -156,7 +172,7 @@ mod tests {
     fn a_state_is_its_bytes_and_no_others() {
         let at = AT.to_be_bytes();
         for (case, state, bytes) in [
-            ("owed", DeviceState::Owed { at: AT }, [&[0][..], &at].concat()),
+            ("owed", OWED, [&[0][..], &at, &[7; 12]].concat()),
             ("offered", FIRST, [&[1][..], &at, &[7; 16]].concat()),
             ("offered again", SECOND, [&[2][..], &at, &[7; 16]].concat()),
             ("bound", bound(), [&[0x80][..], &at, &[7; 16], &[9; 16]].concat()),
@@ -189,7 +205,7 @@ mod tests {
         ] {
             let state = DeviceState::at_sign_in(site, NOW).unwrap();
             assert_eq!(state.offer().is_some(), offers, "{site:?}");
-            assert_eq!(matches!(state, DeviceState::Owed { at: AT }), !offers, "{site:?}");
+            assert_eq!(matches!(state, DeviceState::Owed { at: AT, .. }), !offers, "{site:?}");
         }
     }
 
@@ -197,12 +213,12 @@ mod tests {
     fn an_offer_is_made_later_or_once_more_and_never_a_third_time() {
         let own = Some(&b"same-origin"[..]);
         for (case, state, site, after, expected) in [
-            ("owed", DeviceState::Owed { at: AT }, own, 0, Some(false)),
-            ("owed, at the last second", DeviceState::Owed { at: AT }, own, 599, Some(false)),
-            ("owed, too late", DeviceState::Owed { at: AT }, own, 600, None),
-            ("owed, from another site", DeviceState::Owed { at: AT }, Some(b"cross-site"), 5, None),
-            ("owed, by a typed address", DeviceState::Owed { at: AT }, Some(b"none"), 5, None),
-            ("owed, without the header", DeviceState::Owed { at: AT }, None, 5, None),
+            ("owed", OWED, own, 0, Some(false)),
+            ("owed, at the last second", OWED, own, 599, Some(false)),
+            ("owed, too late", OWED, own, 600, None),
+            ("owed, from another site", OWED, Some(b"cross-site"), 5, None),
+            ("owed, by a typed address", OWED, Some(b"none"), 5, None),
+            ("owed, without the header", OWED, None, 5, None),
             ("offered, a second too early", FIRST, own, 59, None),
             ("offered", FIRST, own, 60, Some(true)),
             ("offered, too late", FIRST, own, 600, None),
@@ -214,6 +230,7 @@ mod tests {
             let found = next.map(|next| match next {
                 DeviceState::Offered { at, again, .. } => {
                     assert_eq!(u64::from(at), NOW + after, "{case}");
+                    assert_eq!(next.series(), state.series(), "{case}");
                     again
                 }
                 other => panic!("{case}: {other:?}"),
@@ -227,6 +244,9 @@ mod tests {
         let first = DeviceState::at_sign_in(None, NOW).unwrap();
         let second = first.next_offer(Some(b"same-origin"), NOW, NOW + 60).unwrap().unwrap();
         assert_ne!(first.offer(), second.offer());
-        assert_ne!(DeviceState::at_sign_in(None, NOW).unwrap().offer(), first.offer());
+        for site in [None, Some(&b"cross-site"[..])] {
+            let other = DeviceState::at_sign_in(site, NOW).unwrap();
+            assert_ne!(other.series(), first.series(), "of another sign-in");
+        }
     }
 }

@@ -1,19 +1,23 @@
 use std::fmt;
 
 use crate::error::Error;
+use crate::series::Series;
 use crate::text;
 
-/// The random 16 bytes of one request to a browser to register a key. Each request has its own.
+/// The 16 bytes of one request to a browser to register a key. Each request has its own, and all of one sign-in have the
+/// same [series](Self::series).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Offer([u8; Self::BYTES]);
 
 impl Offer {
     /// The length of an offer.
     pub const BYTES: usize = 16;
+    /// How many bytes no other offer of the same sign-in has. They come first, as names of cookies are made of them.
+    pub(crate) const OWN_BYTES: usize = Self::BYTES - Series::BYTES;
     /// How many bytes of an offer are in the names of its cookies, as 8 characters.
     const TAG_BYTES: usize = 6;
 
-    /// Draws a new offer.
+    /// Draws the first offer of a sign-in.
     ///
     /// # Errors
     ///
@@ -22,6 +26,19 @@ impl Offer {
         let mut bytes = [0; Self::BYTES];
         getrandom::fill(&mut bytes).map_err(Error::random)?;
         Ok(Self(bytes))
+    }
+
+    /// Draws another offer of the same sign-in.
+    pub(crate) fn draw_of(series: Series) -> Result<Self, Error> {
+        let Self(mut bytes) = Self::draw()?;
+        bytes[Self::OWN_BYTES..].copy_from_slice(series.as_bytes());
+        Ok(Self(bytes))
+    }
+
+    /// What this offer has in common with the others of its sign-in.
+    #[must_use]
+    pub fn series(&self) -> Series {
+        Series::from_bytes(*self.0.last_chunk().expect("an offer is longer than a series"))
     }
 
     /// The offer with these bytes, which were drawn earlier.

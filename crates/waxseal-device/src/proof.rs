@@ -22,8 +22,8 @@ pub enum Proof {
     Unbound,
     /// The request has a device cookie that is valid for its session.
     Proven {
-        /// The binding that was proven. It is the session's own or, if the session's state still says `Offered`, the
-        /// one that resulted from its offer.
+        /// The binding that was proven. It is the session's own or, if the session's state is not `Bound`, the one that
+        /// resulted from an offer of the same sign-in.
         binding: Binding,
         /// The time of the proof, in seconds since 1970.
         since: u64,
@@ -45,10 +45,11 @@ pub enum Proof {
 
 impl Terms {
     /// Checks a request of a session with `state`. `cookies` are the values of the cookie with the [name for the
-    /// state's offer](Self::device_cookie_name), `skipped` the values of the header `Secure-Session-Skipped`. `skipped`
+    /// offer](Self::device_cookie_name) of a state that is `Bound`, and of all [device
+    /// cookies](Self::is_device_cookie_name) for any other state. `skipped` the values of the header `Secure-Session-Skipped`. `skipped`
     /// is read only if no cookie is valid.
     ///
-    /// If the state is `Offered` and the request is proven nevertheless, a response that was slower than the
+    /// If the state is not `Bound` and the request is proven nevertheless, a response that was slower than the
     /// registration has overwritten the bound state. This can happen to a state that is kept in the browser. Write the
     /// bound state again.
     pub fn proof<'h>(
@@ -84,8 +85,9 @@ impl Terms {
         let lifetime = u64::from(self.proof_seconds) + CLOCK_SKEW_SECONDS;
         let binding = opened.binding();
         let is_own = match state {
-            DeviceState::Owed { .. } => false,
-            DeviceState::Offered { offer, .. } => binding.offer == *offer,
+            DeviceState::Owed { .. } | DeviceState::Offered { .. } => {
+                binding.offer.series() == state.series()
+            }
             DeviceState::Bound { binding: bound, .. } => binding == *bound,
         };
         let (since, until) = (opened.minted, opened.minted.saturating_add(lifetime));
@@ -96,6 +98,7 @@ impl Terms {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::offer::Offer;
     use crate::testing::{AT, Browser, Keys, NAMESAKE, NOW, OFFER, terms};
 
     /// The time of most tests: the session has settled.
@@ -229,21 +232,22 @@ mod tests {
     }
 
     #[test]
-    fn an_offered_session_is_proven_by_a_key_that_took_up_its_offer() {
+    fn an_unbound_state_is_proven_by_a_key_that_took_up_an_offer_of_its_series() {
         let (keys, binding) = (Keys::new(), Browser::new(1).binding(OFFER));
         let cookie = keys.proof(binding, LATER);
         let offered = |offer| DeviceState::Offered { at: AT, offer, again: false };
-        let owed = DeviceState::Owed { at: AT };
+        let of = |offer| DeviceState::Bound { at: AT, binding: Browser::new(1).binding(offer) };
+        let owed = |offer: Offer| DeviceState::Owed { at: AT, series: offer.series() };
+        let sibling = Offer::draw_of(OFFER.series()).unwrap();
+        let proven = Proof::Proven { binding, since: LATER, until: LATER + 660 };
         for (case, state, cookies, expected) in [
-            (
-                "its own offer",
-                offered(OFFER),
-                &[&*cookie][..],
-                Proof::Proven { binding, since: LATER, until: LATER + 660 },
-            ),
-            ("another offer", offered(NAMESAKE), &[&*cookie], Proof::Unbound),
+            ("its own offer", offered(OFFER), &[&*cookie][..], proven),
+            ("another offer of the sign-in", offered(sibling), &[&*cookie], proven),
+            ("another sign-in's offer", offered(NAMESAKE), &[&*cookie], Proof::Unbound),
             ("no cookie", offered(OFFER), &[], Proof::Unbound),
-            ("owed", owed, &[&*cookie], Proof::Unbound),
+            ("owed", owed(OFFER), &[&*cookie], proven),
+            ("owed by another sign-in", owed(NAMESAKE), &[&*cookie], Proof::Unbound),
+            ("bound by another offer of the sign-in", of(sibling), &[&*cookie], Proof::Unproven),
         ] {
             assert_eq!(ask(state, cookies, "", LATER), expected, "{case}");
         }

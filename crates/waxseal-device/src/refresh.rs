@@ -86,9 +86,10 @@ impl Refresh {
         let goes_on = match seen {
             SessionSeen::SignedOut | SessionSeen::Gone => false,
             SessionSeen::Unknown => true,
-            SessionSeen::Living(Some(DeviceState::Offered { offer, .. })) => offer == self.key.offer,
             SessionSeen::Living(Some(DeviceState::Bound { binding, .. })) => binding == self.key.binding(),
-            SessionSeen::Living(Some(DeviceState::Owed { .. }) | None) => false,
+            // A slow answer may have displaced the state that is bound to this key.
+            SessionSeen::Living(Some(state)) => state.series() == self.key.offer.series(),
+            SessionSeen::Living(None) => false,
         };
         match (goes_on, self.is_proven) {
             (false, _) => Refreshed::Ended,
@@ -271,6 +272,8 @@ mod tests {
         let unproven = check(&identifier, None, NOW).unwrap();
         let proven = check(&identifier, Some(&response), NOW).unwrap();
         let offered = |offer| Some(DeviceState::Offered { at: AT, offer, again: false });
+        let owed = |offer: Offer| DeviceState::Owed { at: AT, series: offer.series() };
+        let sibling = Offer::draw_of(OFFER.series()).unwrap();
         let bound = |binding| Some(DeviceState::Bound { at: AT, binding });
         for (case, seen, goes_on) in [
             ("no cookie at all", SessionSeen::SignedOut, false),
@@ -280,8 +283,10 @@ mod tests {
             ("an answer that raced the registration", SessionSeen::Living(offered(OFFER)), true),
             ("bound to another key", SessionSeen::Living(bound(Browser::new(2).binding(OFFER))), false),
             ("bound by another offer", SessionSeen::Living(bound(browser.binding(NAMESAKE))), false),
-            ("offered anew", SessionSeen::Living(offered(NAMESAKE)), false),
-            ("owed", SessionSeen::Living(Some(DeviceState::Owed { at: AT })), false),
+            ("one that had another offer", SessionSeen::Living(offered(sibling)), true),
+            ("one that had none", SessionSeen::Living(Some(owed(OFFER))), true),
+            ("offered by another sign-in", SessionSeen::Living(offered(NAMESAKE)), false),
+            ("owed by another sign-in", SessionSeen::Living(Some(owed(NAMESAKE))), false),
             ("bound to nothing", SessionSeen::Living(None), false),
         ] {
             let challenged = if goes_on { Refreshed::Challenged } else { Refreshed::Ended };

@@ -368,7 +368,12 @@ mod tests {
                 Registered::Refused(Reason::OtherOffer),
             ),
             ("offered anew", true, Some(newer), Registered::Refused(Reason::OtherOffer)),
-            ("owed", true, Some(DeviceState::Owed { at: AT }), Registered::Refused(Reason::NotOffered)),
+            (
+                "owed",
+                true,
+                Some(DeviceState::Owed { at: AT, series: OFFER.series() }),
+                Registered::Refused(Reason::NotOffered),
+            ),
             ("nothing offered", true, None, Registered::Refused(Reason::NotOffered)),
             ("signed out", false, None, Registered::Refused(Reason::NotSignedIn)),
             ("offered, and nobody signed in", false, Some(OFFERED), Registered::Refused(Reason::NotSignedIn)),

@@ -8,6 +8,7 @@ pub(crate) mod gate;
 pub(crate) mod metrics;
 pub(crate) mod offering;
 pub(crate) mod policy;
+pub(crate) mod recent_offers;
 pub(crate) mod refresh;
 pub(crate) mod registration;
 pub(crate) mod settings;

@@ -55,6 +55,25 @@ pub enum SetupError {
     #[error("device-bound sessions and a Partitioned session cookie exclude each other; choose one")]
     DevicePartitioned,
     #[cfg(feature = "device")]
+    /// The session cookie goes to several hosts, and a proof is made for one.
+    #[error(
+        "device-bound sessions need a session cookie of one host, and this one has the domain {0:?}; leave the domain \
+         away, or leave them off"
+    )]
+    DeviceDomain(String),
+    #[cfg(feature = "device")]
+    /// Browsers would not send the session cookie with a registration.
+    #[error(
+        "browsers send a session cookie of the path {cookie:?} to no endpoint below {folder:?}; move the endpoints for \
+         device-bound sessions below the cookie's path, or give the cookie the path /"
+    )]
+    DevicePath {
+        /// The session cookie's path.
+        cookie: String,
+        /// The folder of the endpoints.
+        folder: String,
+    },
+    #[cfg(feature = "device")]
     /// The time of a proof is out of range.
     #[error("a device's proof lasts between 5 and 3600 seconds, and {0} was asked for")]
     DeviceProofTime(u64),

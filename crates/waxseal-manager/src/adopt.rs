@@ -91,7 +91,7 @@ impl<'a> Snapshot<'a> {
             Gated::Through(visit) if visit.home().origin.is_some() => {
                 self.take_over(&foreign, &visit.session().content(), now).await
             }
-            Gated::Asking(visit, offer) => match self.was_taken_up(offer, now).await {
+            Gated::Asking(visit, series) => match self.was_taken_up(series, now).await {
                 Ok(true) => return Ok(Err(Gated::Through(anonymous(visit, self.sessions.is_strict())))),
                 Ok(false) => self.take_over(&foreign, &visit.session().content(), now).await,
                 Err(error) => Err(error),
@@ -127,12 +127,12 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Returns `true` if the list of the former state says that the offer was taken up. The token is then a copy from
-    /// before its session was bound.
-    async fn was_taken_up(&self, offer: [u8; 16], now: Timestamp) -> Result<bool, Error> {
+    /// Returns `true` if the list of the former state says that an offer of this series was taken up. The token is
+    /// then a copy from before its session was bound.
+    async fn was_taken_up(&self, series: [u8; 12], now: Timestamp) -> Result<bool, Error> {
         let list = self.sessions.records().and_then(|records| records.former_list.as_ref());
         let Some(list) = list else { return Ok(false) };
-        Ok(list.has_ended(&list.of_offer(offer, now), now).await?)
+        Ok(list.has_ended(&list.of_series(series, now), now).await?)
     }
 
     /// The visit of a foreign session that is not shown. It can be used to end the session.

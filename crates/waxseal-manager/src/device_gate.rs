@@ -29,9 +29,9 @@ pub struct DeviceQuestion<'a> {
 pub enum DeviceVerdict {
     /// The request sees its session.
     AsItIs,
-    /// The request sees its session, unless a list of ended sessions says that this offer was taken up at least a
-    /// minute ago. In that case the token is a copy from before, and the visitor is anonymous.
-    UnlessTakenUp([u8; 16]),
+    /// The request sees its session, unless a list of ended sessions says that an offer of this series was taken up at
+    /// least a minute ago. In that case the token is a copy from before, and the visitor is anonymous.
+    UnlessTakenUp([u8; 12]),
     /// The request sees its session, and its token is sealed anew with this state of the device binding. Only a token
     /// that holds the whole session can have lost its state; for any other token this is the same as
     /// [`AsItIs`](Self::AsItIs).

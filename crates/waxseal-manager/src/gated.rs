@@ -17,8 +17,8 @@ use crate::visit::Visit;
 /// A visit, judged.
 pub(crate) enum Gated {
     Through(Visit),
-    /// Let through unless this offer was taken up.
-    Asking(Visit, [u8; 16]),
+    /// Let through unless an offer of this series was taken up.
+    Asking(Visit, [u8; 12]),
     /// Answered as if the store were away. The visit can end the session, and shows nothing of it.
     Away(Visit),
 }
@@ -39,7 +39,7 @@ impl Gated {
         };
         match gate.judge(question) {
             DeviceVerdict::AsItIs => Self::Through(visit),
-            DeviceVerdict::UnlessTakenUp(offer) => Self::Asking(visit, offer),
+            DeviceVerdict::UnlessTakenUp(series) => Self::Asking(visit, series),
             DeviceVerdict::Heal(state) => Self::Through(healed(visit, content, &state)),
             DeviceVerdict::Anonymous => Self::Through(anonymous(visit, is_strict)),
             DeviceVerdict::Kept => Self::Through(anonymous(visit, is_strict).read_only(ReadOnly::Unproven)),

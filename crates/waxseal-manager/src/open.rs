@@ -56,7 +56,7 @@ pub(crate) enum Asked<'a> {
     Token(Box<Token>),
     /// Asks whether the session, which was in the token, is revoked.
     Listed(Box<Visit>, Question),
-    /// Asks whether the offer to the session, which was in the token, was taken up.
+    /// Asks whether an offer to the session, which was in the token, was taken up.
     Bound(Box<Visit>, Question),
     /// Asks nothing: the device gate wants the request answered as if the store were unavailable.
     Away(Box<Visit>),
@@ -287,9 +287,9 @@ impl<'a> Snapshot<'a> {
     pub(crate) fn ready(&self, visit: Visit, access: Access, now: Timestamp) -> Opened<'a> {
         match Gated::new(self.gate, visit, self.sessions.is_strict()) {
             Gated::Through(visit) => Opened::Ready(visit),
-            Gated::Asking(visit, offer) => match self.sessions.list_of_ended() {
+            Gated::Asking(visit, series) => match self.sessions.list_of_ended() {
                 Some(list) => {
-                    let question = list.of_offer(offer, now);
+                    let question = list.of_series(series, now);
                     match list.remembered(&question, access, now) {
                         Some(Verdict::Good) => Opened::Ready(visit),
                         Some(_) => Opened::Ready(anonymous(visit, false)),
@@ -386,9 +386,9 @@ impl Pending<'_> {
             _ => return Err(Error::NoStore),
         };
         match Gated::new(snapshot.gate, visit, snapshot.sessions.is_strict()) {
-            Gated::Asking(visit, offer) => {
+            Gated::Asking(visit, series) => {
                 let Some(list) = snapshot.sessions.list_of_ended() else { return Ok(visit) };
-                let question = Asked::Bound(Box::new(visit), list.of_offer(offer, now.into()));
+                let question = Asked::Bound(Box::new(visit), list.of_series(series, now.into()));
                 Box::pin(Pending { snapshot: snapshot.clone(), question, access }.load(now)).await
             }
             gated => gated.visit(access, snapshot.sessions.when_away()),

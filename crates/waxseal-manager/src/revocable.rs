@@ -38,38 +38,39 @@ struct Plan {
 }
 
 impl SessionManager {
-    /// Notes in the list of ended sessions, if there is one, that the offer of a session was taken up by the key with this
-    /// fingerprint. Returns `false` if it was by another key before: two hold the session's token.
+    /// Notes a binding in the list of ended sessions, if there is one: `mark`, which tells it from others, under the series
+    /// of the offer that was taken up. Returns the mark that counts, which is another if the series had a binding before:
+    /// two keys hold the session's token.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if the store does not answer. Asking again with the same key is safe.
+    /// [`Error::Unavailable`] if the store does not answer. Asking again with the same mark is safe.
     pub async fn note_binding(
         &self,
-        offer: [u8; 16],
-        fingerprint: [u8; 16],
+        series: [u8; 12],
+        mark: [u8; 16],
         now: SystemTime,
-    ) -> Result<bool, Error> {
+    ) -> Result<[u8; 16], Error> {
         match self.list_of_ended() {
-            Some(list) => list.bind(offer, fingerprint, now.into()).await,
-            None => Ok(true),
+            Some(list) => list.bind(series, mark, now.into()).await,
+            None => Ok(mark),
         }
     }
 
-    /// Takes back what [`note_binding`](Self::note_binding) noted for this key, because the session that was to be bound was
-    /// renewed or ended meanwhile: who goes on under the new id is bound to nothing.
+    /// Takes back what [`note_binding`](Self::note_binding) noted, if that is this mark, because the session that was to be
+    /// bound was renewed or ended meanwhile: who goes on under the new id is bound to nothing.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] if the store does not answer.
     pub async fn forget_binding(
         &self,
-        offer: [u8; 16],
-        fingerprint: [u8; 16],
+        series: [u8; 12],
+        mark: [u8; 16],
         now: SystemTime,
     ) -> Result<(), Error> {
         match self.list_of_ended() {
-            Some(list) => Ok(list.unbind(offer, fingerprint, now.into()).await?),
+            Some(list) => Ok(list.unbind(series, mark, now.into()).await?),
             None => Ok(()),
         }
     }

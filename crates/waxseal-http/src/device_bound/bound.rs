@@ -4,6 +4,7 @@ use waxseal_device::Terms;
 
 use super::metrics::DeviceMetrics;
 use super::policy::DevicePolicy;
+use super::recent_offers::RecentOffers;
 
 /// The terms, the policy and the counters that all requests share.
 #[derive(Debug)]
@@ -13,4 +14,5 @@ pub(crate) struct Bound {
     pub(crate) longest_seconds: u32,
     pub(crate) policy: DevicePolicy,
     pub(crate) metrics: DeviceMetrics,
+    pub(crate) recent_offers: RecentOffers,
 }

@@ -59,10 +59,10 @@ impl DeviceRequest {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().copied().collect()
     }
 
-    /// The names of the request's cookies.
-    pub(crate) fn cookie_names(&self) -> impl Iterator<Item = &str> {
+    /// The names and values of the request's cookies.
+    pub(crate) fn cookies(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let pairs = self.cookies.iter().flat_map(|field| cookies::pairs_in(field.as_bytes()));
-        pairs.filter_map(|(name, _)| str::from_utf8(name).ok())
+        pairs.filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)))
     }
 
     /// What the request has proven about its session's device.
@@ -121,10 +121,15 @@ impl DeviceRequest {
 
     fn proof(&self, tokens: &Tokens<'_>, state: &DeviceState) -> Proof {
         let terms: &Terms = &self.bound.terms;
-        let name = state.offer().map(|offer| terms.device_cookie_name(&offer));
-        let values = name.iter().flat_map(|name| {
-            self.cookies.iter().flat_map(move |field| cookies::values_in(field.as_bytes(), name))
-        });
+        let own = match state {
+            DeviceState::Bound { binding, .. } => Some(terms.device_cookie_name(&binding.offer)),
+            _ => None,
+        };
+        let is_tried = |name: &str| match &own {
+            Some(own) => name == own,
+            None => terms.is_device_cookie_name(name),
+        };
+        let values = self.cookies().filter(|(name, _)| is_tried(name)).map(|(_, value)| value);
         let skipped = self.skipped.iter().map(HeaderValue::as_bytes);
         terms.proof(tokens, state, values, skipped, self.now())
     }
@@ -165,17 +170,16 @@ impl DeviceGate for DeviceRequest {
         match proof {
             Proof::Proven { binding, .. } => match state {
                 // A response that arrived after the registration has put the older token into the browser.
-                Some(DeviceState::Offered { at, .. }) => {
+                Some(DeviceState::Offered { at, .. } | DeviceState::Owed { at, .. }) => {
                     DeviceVerdict::Heal(DeviceState::Bound { at, binding }.to_bytes())
                 }
                 _ => DeviceVerdict::AsItIs,
             },
             Proof::Settling { .. } => DeviceVerdict::AsItIs,
             Proof::Unbound => match (self.of_unbound(&session), state) {
-                (DeviceVerdict::AsItIs, Some(DeviceState::Offered { offer, .. }))
-                    if self.bound.policy != DevicePolicy::Observe =>
-                {
-                    DeviceVerdict::UnlessTakenUp(*offer.as_bytes())
+                // The copy may have any offer of its sign-in, or none yet.
+                (DeviceVerdict::AsItIs, Some(state)) if self.bound.policy != DevicePolicy::Observe => {
+                    DeviceVerdict::UnlessTakenUp(*state.series().as_bytes())
                 }
                 (verdict, _) => verdict,
             },

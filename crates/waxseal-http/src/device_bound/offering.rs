@@ -59,13 +59,14 @@ impl Offering {
     /// Adds the headers that are due after the commit.
     pub(crate) fn complete(self, request: &DeviceRequest, visit: &Visit, headers: &mut HeaderMap) {
         if self.signs_in || visit.session().has_ended() {
-            for line in removals(request) {
+            for line in removals(request, visit) {
                 headers.append(SET_COOKIE, line);
             }
         }
         let Some((offer, saved)) = self.offer else { return };
         // An offer that was not saved could not be taken up.
         if !visit.was_saved() || !saved.is_kept() {
+            request.bound.recent_offers.take_back(offer.series());
             return;
         }
         let Some(tokens) = visit.device_tokens() else { return };
@@ -92,16 +93,21 @@ fn next(request: &DeviceRequest, visit: &Visit, now: u64) -> Result<Option<Devic
         return Ok(None);
     }
     match (content.device_state().and_then(DeviceState::parse), content.signed_in()) {
-        (Some(state), Some(signed_in)) => state.next_offer(request.site(), signed_in, now),
+        (Some(state), Some(signed_in)) => {
+            let next = state.next_offer(request.site(), signed_in, now)?;
+            Ok(next.filter(|next| request.bound.recent_offers.begin(next.series(), now)))
+        }
         _ => Ok(None),
     }
 }
 
 /// `Set-Cookie` lines that remove the device cookies of sessions that are over.
-fn removals(request: &DeviceRequest) -> Vec<HeaderValue> {
+fn removals(request: &DeviceRequest, visit: &Visit) -> Vec<HeaderValue> {
     let terms: &Terms = &request.bound.terms;
     let mut lines: Vec<[String; 2]> = request.offers().iter().map(|offer| terms.removal(offer)).collect();
-    for removal in request.cookie_names().filter_map(|name| terms.removal_by_name(name)) {
+    let tokens = visit.device_tokens().map(Tokens);
+    let of = |(name, value): (&str, &[u8])| terms.removal_of(tokens.as_ref()?, name, value);
+    for removal in request.cookies().filter_map(of) {
         if lines.len() < MAX_REMOVALS && !lines.contains(&removal) {
             lines.push(removal);
         }

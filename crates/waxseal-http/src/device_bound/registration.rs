@@ -60,12 +60,21 @@ async fn attempt(
         Some(None) => return Ok(Some(refused(bound, Reason::OtherOffer))),
         state => state.flatten(),
     };
-    let (mut response, result) = match registration.decide(content.is_owned(), state, now) {
+    let decision = registration.decide(content.is_owned(), state, now);
+    let noted = match decision {
+        Registered::Bound(_) => note(layer, registration).await?,
+        _ => Noted::Own,
+    };
+    let (mut response, result) = match decision {
         Registered::Refused(reason) => return Ok(Some(refused(bound, reason))),
+        // The session is bound by another offer, which this copy of it does not know.
+        Registered::Bound(_) if noted == Noted::OtherOffer => {
+            return Ok(Some(refused(bound, Reason::OtherOffer)));
+        }
         Registered::Repeated => {
             (granted(bound, visit, registration, content.permanent, now), RegistrationResult::Repeated)
         }
-        Registered::Bound(state) if is_first(layer, registration).await? => {
+        Registered::Bound(state) if noted == Noted::Own => {
             session.bind_device(&state.to_bytes())?;
             (granted(bound, visit, registration, content.permanent, now), RegistrationResult::Bound)
         }
@@ -93,10 +102,25 @@ async fn attempt(
     }
 }
 
-/// Returns `true` if no other key has taken up the offer, as far as a list of revoked sessions knows.
-async fn is_first(layer: &SessionLayer, registration: &Registration) -> Result<bool, Error> {
-    let (offer, fingerprint) = (registration.offer(), registration.binding().fingerprint);
-    layer.sessions().note_binding(*offer.as_bytes(), *fingerprint.as_bytes(), layer.now()).await
+/// The binding that counts for a sign-in, as far as a list of revoked sessions knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    Own,
+    /// Another key has taken up the same offer.
+    OtherKey,
+    /// Another offer of the sign-in was taken up.
+    OtherOffer,
+}
+
+/// Notes the binding that the registration makes, unless the sign-in has one.
+async fn note(layer: &SessionLayer, registration: &Registration) -> Result<Noted, Error> {
+    let (series, binding) = (registration.offer().series(), registration.binding());
+    let noted = layer.sessions().note_binding(*series.as_bytes(), binding.mark(), layer.now()).await?;
+    Ok(match noted {
+        mark if mark == binding.mark() => Noted::Own,
+        mark if binding.has_offer_of(&mark) => Noted::OtherKey,
+        _ => Noted::OtherOffer,
+    })
 }
 
 /// Removes from the list of revoked sessions what a registration noted there that came too late. The session goes on
@@ -106,9 +130,8 @@ async fn forget(layer: &SessionLayer, registration: &Registration, error: &Error
     if !matches!(error, Error::Session(Gone | Renewed)) {
         return;
     }
-    let (offer, fingerprint) = (registration.offer(), registration.binding().fingerprint);
-    let forgotten =
-        layer.sessions().forget_binding(*offer.as_bytes(), *fingerprint.as_bytes(), layer.now()).await;
+    let (series, mark) = (registration.offer().series(), registration.binding().mark());
+    let forgotten = layer.sessions().forget_binding(*series.as_bytes(), mark, layer.now()).await;
     if let Err(error) = forgotten {
         tracing::warn!(%error, "a session that was renewed while it was bound may have to be signed in to anew");
     }

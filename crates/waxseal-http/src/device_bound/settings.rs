@@ -8,6 +8,7 @@ use waxseal_manager::SessionManager;
 use super::bound::Bound;
 use super::metrics::DeviceMetrics;
 use super::policy::DevicePolicy;
+use super::recent_offers::RecentOffers;
 use crate::session_cookie::SessionCookie;
 use crate::setup_error::SetupError;
 
@@ -103,6 +104,9 @@ impl DeviceBinding {
         if cookie.attributes.partitioned {
             return Err(SetupError::DevicePartitioned);
         }
+        if let Some(domain) = &cookie.attributes.domain {
+            return Err(SetupError::DeviceDomain(domain.clone()));
+        }
         if !PROOF_SECONDS.contains(&seconds) {
             return Err(SetupError::DeviceProofTime(seconds));
         }
@@ -116,6 +120,10 @@ impl DeviceBinding {
         let mut terms = Terms::new(cookie.name(), cookie.attributes_text(), sessions.longest_lifetime())?
             .folder(&self.folder)?
             .proof_seconds(u32::try_from(seconds).expect("it was checked above"));
+        if ![terms.register_path(), terms.refresh_path()].iter().all(|path| is_sent_to(path, cookie.path())) {
+            let (cookie, folder) = (cookie.path().to_owned(), self.folder.clone());
+            return Err(SetupError::DevicePath { cookie, folder });
+        }
         for path in &self.excluded {
             terms = terms.except(path)?;
         }
@@ -124,8 +132,15 @@ impl DeviceBinding {
             longest_seconds: sessions.longest_lifetime(),
             policy: self.policy,
             metrics: DeviceMetrics::new(),
+            recent_offers: RecentOffers::default(),
         })
     }
+}
+
+/// Returns `true` if browsers send a cookie of the path `cookie` with requests for `path` (RFC 6265, section 5.1.4).
+fn is_sent_to(path: &str, cookie: &str) -> bool {
+    let Some(rest) = path.strip_prefix(cookie) else { return false };
+    cookie.ends_with('/') || rest.is_empty() || rest.starts_with('/')
 }
 
 /// Warns about attacks that cannot be noticed without anything kept on the server.

@@ -233,6 +233,77 @@ async fn an_unbound_copy_of_a_cookie_is_a_strangers_after_a_minute_where_there_i
     assert_eq!(victim.get(&site, "/").await, "stranger");
 }
 
+/// Signs in by another site's callback, so that the offer is owed.
+async fn sign_in_from_elsewhere(browser: &mut Browser, site: &Site) {
+    let callback = browser.with("sec-fetch-site", "cross-site").request("GET", "/login");
+    browser.keep(site.send(callback).await.headers());
+}
+
+/// The copy was made before any offer, or has an offer that was not taken up.
+#[tokio::test]
+async fn a_copy_from_before_the_binding_is_a_strangers_whatever_offer_it_has() {
+    for state in WITH_STORE {
+        for case in ["owed", "an older offer", "renewed within the minute"] {
+            let (site, mut victim) = (Site::new(state), Browser::new(1));
+            sign_in_from_elsewhere(&mut victim, &site).await;
+            let mut thief = victim.stolen(9);
+            assert_eq!(victim.get(&site, "/").await, "albus");
+            if case == "an older offer" {
+                thief = victim.stolen(9);
+                site.pass(61);
+                assert!(has_offer(&victim.send(&site, "GET", "/").await), "{state:?}");
+            }
+            let is_renewed = case == "renewed within the minute";
+            assert_eq!(victim.register(&site).await.status(), 200, "{state:?}, {case}");
+            site.pass(59);
+            let thiefs = thief.post(&site, if is_renewed { "/renew" } else { "/" }).await;
+            assert_eq!(thiefs, "albus", "{state:?}, {case}: it may have left before");
+            site.pass(7);
+            for method in ["GET", "POST"] {
+                let shown = thief.clone().send(&site, method, "/").await.into_body();
+                assert_eq!(shown, "stranger", "{state:?}, {case}, {method}");
+            }
+            let owner = if is_renewed { "stranger" } else { "albus" };
+            if state == State::Listed {
+                assert_eq!(victim.post(&site, "/").await, owner, "{state:?}, {case}");
+            }
+        }
+    }
+}
+
+/// A thief who was made an offer of his own, before or after the binding, binds nothing with it.
+#[tokio::test]
+async fn a_key_for_another_offer_of_the_same_sign_in_is_not_bound() {
+    for state in WITH_STORE {
+        for before in [true, false] {
+            let (site, mut victim) = (Site::new(state), Browser::new(1));
+            sign_in_from_elsewhere(&mut victim, &site).await;
+            let mut thief = victim.stolen(9);
+            // Of two servers, each of which may have made its offer before it hears of the other's.
+            let other = site.beside(Some(DevicePolicy::Require), 0);
+            if before {
+                thief.get(&other, "/").await;
+            }
+            victim.get(&site, "/").await;
+            assert_eq!(victim.offer.is_some(), state == State::Listed || !before, "{state:?}");
+            if victim.offer.is_none() {
+                // The session has one offer, and here the thief has it.
+                continue;
+            }
+            assert_eq!(victim.register(&site).await.status(), 200, "{state:?}");
+            thief.get(&other, "/").await;
+            if thief.offer.is_some() {
+                assert_eq!(thief.register(&other).await.status(), 403, "{state:?}, before: {before}");
+            }
+            site.pass(66);
+            for (mut browser, owner) in [(thief, "stranger"), (victim, "albus")] {
+                assert_eq!(browser.get(&site, "/").await, owner, "{state:?}, before: {before}");
+                assert_eq!(browser.post(&site, "/").await, owner, "{state:?}, before: {before}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn two_keys_for_one_offer_are_both_bound_where_nothing_sees_both() {
     let (site, mut victim) = (Site::new(State::Cookie), Browser::new(1));

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE};
 use tokio::time::timeout;
-use waxseal_http::{DeviceBinding, DevicePolicy, EndReason, SessionEnded};
+use waxseal_http::{
+    DeviceBinding, DevicePolicy, EndReason, SessionCookie, SessionEnded, SessionLayer, SetupError,
+};
+use waxseal_manager::SessionManager;
 
-use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer};
+use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer, keyring};
 use crate::log;
 
 #[tokio::test]
@@ -120,14 +123,43 @@ async fn an_offer_that_could_not_be_saved_is_not_made() {
 
 #[tokio::test]
 async fn parallel_pages_make_one_offer_and_fail_for_none() {
-    for state in ON_SERVER {
-        let (site, mut browser) = (Site::new(state), Browser::new(1));
-        browser.post(&site, "/login").await;
-        site.pass(61);
-        let (mut one, mut two) = (browser.clone(), browser.clone());
-        let (one, two) = tokio::join!(one.send(&site, "GET", "/count"), two.send(&site, "GET", "/count"));
-        assert_eq!((one.body().as_str(), two.body().as_str()), ("albus", "albus"), "{state:?}");
-        assert!(has_offer(&one) != has_offer(&two), "{state:?}");
+    for state in ALL {
+        for is_owed in [false, true] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            let from = if is_owed { "cross-site" } else { "same-origin" };
+            let signed_in = site.send(browser.with("sec-fetch-site", from).request("GET", "/login")).await;
+            browser.keep(signed_in.headers());
+            site.pass(61);
+            let (mut one, mut two) = (browser.clone(), browser.clone());
+            let (one, two) = tokio::join!(one.send(&site, "GET", "/count"), two.send(&site, "GET", "/count"));
+            assert_eq!((one.body().as_str(), two.body().as_str()), ("albus", "albus"), "{state:?}");
+            assert!(has_offer(&one) != has_offer(&two), "{state:?}, owed: {is_owed}");
+        }
+    }
+}
+
+/// An answer to a request from before an offer may be the last one that the browser takes in.
+#[tokio::test]
+async fn a_slow_answer_with_another_offer_does_not_strip_the_binding_from_a_cookie() {
+    for state in [State::Cookie, State::Listed] {
+        for is_offered in [false, true] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            let callback = browser.with("sec-fetch-site", "cross-site").request("GET", "/login");
+            browser.keep(site.send(callback).await.headers());
+            if is_offered {
+                browser.get(&site, "/").await;
+                site.pass(61);
+            }
+            let slow = browser.jar["__Host-session"].clone();
+            assert!(has_offer(&browser.send(&site, "GET", "/").await), "{state:?}");
+            browser.register(&site).await;
+            browser.jar.insert("__Host-session".to_owned(), slow);
+            assert_eq!(browser.clone().refresh(&site).await.status(), 200, "{state:?}: it keeps its key");
+            site.pass(70);
+            assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+            assert_eq!(browser.without_proof().get(&site, "/").await, "stranger", "{state:?}: it was healed");
+            assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+        }
     }
 }
 
@@ -252,6 +284,37 @@ async fn the_layer_answers_at_the_paths_that_browsers_see_and_at_no_others() {
     assert!(browser.get(&site, "/device").await.starts_with("Proven"));
 }
 
+/// Browsers would send no session cookie with a registration, or none that is proven at another host.
+#[test]
+fn a_cookie_that_does_not_reach_the_endpoints_is_refused() {
+    let set_up = |domain: Option<&str>, path: &str, folder: &str| {
+        let mut cookie = SessionCookie::builder().name("shop").path(path);
+        if let Some(domain) = domain {
+            cookie = cookie.domain(domain);
+        }
+        let (cookie, keyring) = (cookie.build().unwrap(), keyring(&[1]));
+        let sessions = SessionManager::cookie(&keyring, cookie.name(), "demo").unwrap();
+        let sessions = sessions.with_device_tokens(&keyring).unwrap();
+        let binding = DeviceBinding::new(DevicePolicy::Require).folder(folder);
+        SessionLayer::new(sessions, cookie).device_bound(&binding).err()
+    };
+    for (path, folder, is_good) in [
+        ("/", "/_device", true),
+        ("/shop", "/shop/_device", true),
+        ("/shop/", "/shop/_device", true),
+        ("/shop", "/shop", true),
+        ("/shop", "/_device", false),
+        ("/shop", "/shopping", false),
+        ("/shop/_device/register", "/shop/_device", false),
+    ] {
+        let error = set_up(None, path, folder);
+        let is_path = matches!(error, Some(SetupError::DevicePath { .. }));
+        assert_eq!((error.is_none(), is_path), (is_good, !is_good), "{path} {folder}: {error:?}");
+    }
+    let error = set_up(Some("example.org"), "/", "/_device");
+    assert!(matches!(&error, Some(SetupError::DeviceDomain(domain)) if domain == "example.org"), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_repeated_registration_has_the_same_answer() {
     for state in ALL {
@@ -314,6 +377,28 @@ async fn a_stranger_ends_the_session_or_signs_in_in_its_place() {
         site.pass(61);
         assert_eq!(browser.without_proof().post(&site, "/logout").await, "bye", "{state:?}");
         assert_eq!(browser.get(&site, "/").await, owner, "{state:?}");
+    }
+}
+
+/// Their names only look like those of device cookies.
+#[tokio::test]
+async fn other_cookies_of_the_app_stay_at_a_sign_in_and_a_sign_out() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        for (name, value) in [("__Host-session-language", "de"), ("__Host-session-settings", "")] {
+            browser.jar.insert(name.to_owned(), (value.to_owned(), "/".to_owned()));
+        }
+        let own = browser.jar.clone();
+        browser.sign_in(&site).await;
+        browser.sign_in(&site).await;
+        assert_eq!(
+            browser.jar.len(),
+            5,
+            "{state:?}: a session, a proof, a presence: {:?}",
+            browser.jar.keys()
+        );
+        assert_eq!(browser.post(&site, "/logout").await, "bye", "{state:?}");
+        assert_eq!(browser.jar, own, "{state:?}");
     }
 }
 

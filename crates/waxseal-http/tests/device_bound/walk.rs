@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use waxseal_http::DevicePolicy;
 
-use crate::browser::{ALL, Browser, Site, State, has_offer, is_device_cookie};
+use crate::browser::{ALL, Browser, Site, State, is_device_cookie};
 
 const STEPS: usize = 40;
 /// Walks of an everyday run, in each state.
@@ -61,14 +61,17 @@ struct Deed {
     behind: bool,
     /// It comes without a device cookie, and says so.
     skips: Option<&'static str>,
+    /// If it signs in, then by another site's callback.
+    is_callback: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Pass(u64),
     One(Deed),
-    /// A sign-in, and the registration that follows.
-    Begin(Deed),
+    /// A sign-in, and the registration that follows; after another site's callback, the page between them. A thief may
+    /// copy the jar before the offer.
+    Begin(Deed, bool),
     /// One after another, of which the second left before the first was answered.
     Late(Deed, Deed),
     /// Two at once. The bits say whose turn it is, the last one whose answer comes first.
@@ -92,8 +95,6 @@ struct Party {
 struct Chain {
     is_owned: bool,
     bound: Option<Bound>,
-    /// The number of its offers.
-    offers: usize,
     over: Option<Over>,
     /// It may be over or not.
     is_unsure: bool,
@@ -107,7 +108,6 @@ struct Chain {
 #[derive(Debug, Clone, Copy)]
 struct Bound {
     seed: u8,
-    offer: usize,
     /// By the clock of the server that bound it.
     at: u64,
     done: u64,
@@ -127,7 +127,6 @@ struct Token {
     id: usize,
     /// What it says of the tie.
     bound: Option<Bound>,
-    offer: usize,
 }
 
 /// A device cookie that a server gave.
@@ -199,17 +198,16 @@ impl World {
                 self.servers[0].store.set_away(is_away);
                 self.is_away = is_away;
             }
-            Step::Steal(browser) => {
-                let victim = &self.parties[browser].browser;
-                let mut thief = victim.stolen(THIEF);
-                (thief.offer, thief.identifier) = (victim.offer.clone(), victim.identifier.clone());
-                let thief = Party { seed: THIEF, before: thief.clone(), browser: thief };
-                self.parties.truncate(BROWSERS + 1);
-                self.parties.insert(BROWSERS, thief);
-            }
+            Step::Steal(browser) => self.steal(browser),
             Step::One(deed) => self.go(deed).await?,
-            Step::Begin(deed) => {
+            Step::Begin(deed, is_copied) => {
                 self.go(Deed { act: Act::SignIn, ..deed }).await?;
+                if is_copied && deed.party < BROWSERS {
+                    self.steal(deed.party);
+                }
+                if deed.is_callback {
+                    self.go(Deed { act: Act::Look, behind: false, ..deed }).await?;
+                }
                 self.go(Deed { act: Act::Register, behind: false, ..deed }).await?;
             }
             Step::Late(one, two) => {
@@ -220,8 +218,8 @@ impl World {
                 let (Some(one), Some(two)) = (self.sent(one), self.sent(two)) else { return Ok(()) };
                 let future = |sent: &Sent| {
                     let site = self.servers[sent.deed.server].clone();
-                    let (browser, act) = (sent.browser.clone(), sent.deed.act);
-                    async move { send(&site, browser, act).await }
+                    let (browser, deed) = (sent.browser.clone(), sent.deed);
+                    async move { send(&site, browser, deed).await }
                 };
                 let answers = both(future(&one), future(&two), order).await;
                 if order & 1 == 0 {
@@ -249,10 +247,19 @@ impl World {
         Ok(())
     }
 
+    fn steal(&mut self, browser: usize) {
+        let victim = &self.parties[browser].browser;
+        let mut thief = victim.stolen(THIEF);
+        (thief.offer, thief.identifier) = (victim.offer.clone(), victim.identifier.clone());
+        let thief = Party { seed: THIEF, before: thief.clone(), browser: thief };
+        self.parties.truncate(BROWSERS + 1);
+        self.parties.insert(BROWSERS, thief);
+    }
+
     /// A request that meets no other.
     async fn go(&mut self, deed: Deed) -> Result<(), String> {
         let Some(sent) = self.sent(deed) else { return Ok(()) };
-        let answer = send(&self.servers[deed.server], sent.browser.clone(), deed.act).await;
+        let answer = send(&self.servers[deed.server], sent.browser.clone(), deed).await;
         self.take_in(&sent, &answer);
         self.judge(&sent, &answer)?;
         self.judge_alone(&sent, &answer)
@@ -349,8 +356,7 @@ impl World {
             let (chain, identifier) = (was.expect("it was bound"), identifier.clone().expect("it was told"));
             self.parties[sent.deed.party].browser.identifier = Some(identifier.clone());
             self.identifiers.insert(identifier, (chain, sent.seed));
-            let offer = sent.token.expect("it has a chain").offer;
-            let bound = Bound { seed: sent.seed, offer, at: sent.at, done: self.now };
+            let bound = Bound { seed: sent.seed, at: sent.at, done: self.now };
             let first = self.chains[chain].bound.get_or_insert(bound);
             // An answer that is asked for once more, with a token from before, counts from its own time.
             first.at = first.at.max(bound.at);
@@ -401,13 +407,9 @@ impl World {
             (_, None) => {
                 let family = was.map_or(self.chains.len(), |chain| self.chains[chain].family);
                 self.chains.push(Chain { is_owned: act == Act::SignIn, family, ..Chain::default() });
-                Token { chain: self.chains.len() - 1, id: 0, bound: None, offer: 0 }
+                Token { chain: self.chains.len() - 1, id: 0, bound: None }
             }
         };
-        if has_offer(answer) {
-            self.chains[token.chain].offers += 1;
-            token.offer = self.chains[token.chain].offers;
-        }
         // It was healed.
         let proven = was.and_then(|chain| self.chains[chain].bound).filter(|_| act != Act::SignIn);
         if let (None, Some(bound), [seed, ..]) = (token.bound, proven, &*sent.proves) {
@@ -463,9 +465,7 @@ impl World {
         hold("a device is proven by its key alone", !gives || seed == sent.seed)?;
         let Some(token) = sent.token.filter(|token| token.chain == chain) else { return Ok(()) };
         let now = &self.chains[chain];
-        let knows = self.bound(token, now).is_none_or(|bound| bound.seed == seed)
-            // A slow answer may have brought a token of an older offer back.
-            && (self.state == State::Store || now.bound.is_none_or(|bound| bound.offer == token.offer));
+        let knows = self.bound(token, now).is_none_or(|bound| bound.seed == seed);
         let left = now.left.get(token.id).copied();
         let is_forgotten =
             left.is_some_and(|left| self.now + self.ahead[1].unsigned_abs() >= left + TOMBSTONE);
@@ -503,11 +503,14 @@ impl World {
 
 type Answer = (Response<String>, Option<String>);
 
-/// Sends what `act` sends, and returns the last answer, and the name of a key that was registered.
-async fn send(site: &Site, mut browser: Browser, act: Act) -> Answer {
-    let answer = match act {
+/// Sends what `deed` sends, and returns the last answer, and the name of a key that was registered.
+async fn send(site: &Site, mut browser: Browser, deed: Deed) -> Answer {
+    let answer = match deed.act {
         Act::Look => browser.send(site, "GET", "/").await,
         Act::Count => browser.send(site, "POST", "/count").await,
+        Act::SignIn if deed.is_callback => {
+            site.send(browser.with("sec-fetch-site", "cross-site").request("GET", "/login")).await
+        }
         Act::SignIn => browser.send(site, "POST", "/login").await,
         Act::Renew => browser.send(site, "POST", "/renew").await,
         Act::EndOthers => browser.send(site, "POST", "/end-others").await,
@@ -569,13 +572,17 @@ fn any_deed() -> impl Strategy<Value = Deed> {
     let skips = prop_oneof![4 => Just(None), 1 => prop::sample::select(&[Some("quota_exceeded"), Some("server_error")][..])];
     let party = prop_oneof![3 => Just(0_usize), 1 => Just(1), 2 => Just(2)];
     let behind = prop_oneof![4 => Just(false), 1 => Just(true)];
-    (party, 0..2_usize, act, behind, skips).prop_map(|(party, server, act, behind, skips)| Deed {
-        party,
-        server,
-        act,
-        behind,
-        skips,
-    })
+    let is_callback = prop_oneof![2 => Just(false), 1 => Just(true)];
+    (party, 0..2_usize, act, behind, skips, is_callback).prop_map(
+        |(party, server, act, behind, skips, is_callback)| Deed {
+            party,
+            server,
+            act,
+            behind,
+            skips,
+            is_callback,
+        },
+    )
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -583,7 +590,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => seconds.prop_map(Step::Pass),
         6 => any_deed().prop_map(Step::One),
-        2 => any_deed().prop_map(Step::Begin),
+        2 => (any_deed(), any::<bool>()).prop_map(|(deed, is_copied)| Step::Begin(deed, is_copied)),
         3 => (any_deed(), any_deed()).prop_map(|(one, two)| Step::Late(one, two)),
         3 => (any_deed(), any_deed(), any::<u32>()).prop_map(|(one, two, order)| Step::Two(one, two, order)),
         1 => (0..BROWSERS).prop_map(Step::Steal),

@@ -308,42 +308,48 @@ impl Revocations {
         Ok(if is_over { Verdict::Ended } else { Verdict::Good })
     }
 
-    /// Notes that the offer was taken up by the key with this fingerprint. Returns `false` if it was by another.
+    /// Notes the mark of a binding under the series of its offer, and returns the mark that is noted there: this one, or
+    /// that of the binding that was first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Contended`] if a foreign record has the entry's place, and the store's errors.
     pub(crate) async fn bind(
         &self,
-        offer: [u8; 16],
-        fingerprint: [u8; 16],
+        series: [u8; 12],
+        mark: [u8; 16],
         now: Timestamp,
-    ) -> Result<bool, Error> {
-        let question = self.of_offer(offer, now);
-        let (key, revision) = (question.key(), Revision::from_bytes(fingerprint));
+    ) -> Result<[u8; 16], Error> {
+        let question = self.of_series(series, now);
+        let (key, revision) = (question.key(), Revision::from_bytes(mark));
         let entry = entry(revision, id_owner(&key), now, question.end, question.end);
         match self.store.create(&key, &entry, now).await? {
-            Creation::Created => Ok(true),
+            Creation::Created => Ok(mark),
             Creation::Taken => {
-                Ok(self.find(&key, now).await?.is_some_and(|found| found.revision == revision))
+                let found = self.find(&key, now).await?.ok_or(Error::Contended)?;
+                Ok(*found.revision.as_bytes())
             }
         }
     }
 
-    /// Removes what [`bind`](Self::bind) noted, if it was for the key with this fingerprint.
+    /// Removes what [`bind`](Self::bind) noted, if it was this mark.
     pub(crate) async fn unbind(
         &self,
-        offer: [u8; 16],
-        fingerprint: [u8; 16],
+        series: [u8; 12],
+        mark: [u8; 16],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let key = self.of_offer(offer, now).key();
+        let key = self.of_series(series, now).key();
         let found = self.find(&key, now).await?;
-        if found.is_some_and(|found| found.revision == Revision::from_bytes(fingerprint)) {
+        if found.is_some_and(|found| found.revision == Revision::from_bytes(mark)) {
             self.store.delete(&key, now).await?;
         }
         Ok(())
     }
 
-    /// The question whether an offer was taken up.
-    pub(crate) fn of_offer(&self, offer: [u8; 16], now: Timestamp) -> Question {
-        Question::of_offer(offer, self.last_end(now))
+    /// The question whether an offer of this series was taken up.
+    pub(crate) fn of_series(&self, series: [u8; 12], now: Timestamp) -> Question {
+        Question::of_series(series, self.last_end(now))
     }
 
     /// Returns `true` if an ended session continues under another id, as far as the store says so.

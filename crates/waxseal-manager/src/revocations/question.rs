@@ -12,10 +12,12 @@ use super::epoch::Epoch;
 
 /// Length in bytes of the id of a session in a cookie.
 const ID_BYTES: usize = 16;
+/// Length in bytes of a series of offers.
+const SERIES_BYTES: usize = 12;
 
 /// The entry of a session that was ended or renewed.
 const REVOKED: &[u8] = b"waxseal/revoked\0";
-/// The entry of an offer that was taken up. Its revision is the fingerprint of the key.
+/// The entry of a series of offers of which one was taken up. Its revision is the mark of the binding.
 const BOUND: &[u8] = b"waxseal/bound\0";
 
 /// A question about a session as its token was sealed, whatever the request does to it.
@@ -44,11 +46,13 @@ impl Question {
         Self { entry, settling, id, owner, epoch, permanent: content.permanent, end: end.after(CLOCKS_APART) }
     }
 
-    /// The question whether an offer to bind a session was taken up, a minute ago at least. The answer is for copies of
-    /// the session from before.
-    pub(crate) fn of_offer(offer: [u8; ID_BYTES], end: Timestamp) -> Self {
+    /// The question whether an offer of this series was taken up, a minute ago at least. The answer is for copies of the
+    /// session from before.
+    pub(crate) fn of_series(series: [u8; SERIES_BYTES], end: Timestamp) -> Self {
         let settling = Duration::from_secs(60);
-        Self { entry: BOUND, settling, id: offer, owner: None, epoch: None, permanent: false, end }
+        let mut id = [0; ID_BYTES];
+        id[..SERIES_BYTES].copy_from_slice(&series);
+        Self { entry: BOUND, settling, id, owner: None, epoch: None, permanent: false, end }
     }
 
     pub(crate) fn id(&self) -> &[u8] {

@@ -67,7 +67,7 @@ async fn a_request_sees_what_the_gate_lets_it_see() {
         assert_eq!(seen.owner().as_deref(), Some("albus"), "{state}");
         assert!(seen.device_tokens().is_some(), "{state}");
         let untouched =
-            judged(&sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp([7; 16])).await.unwrap();
+            judged(&sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp([7; 12])).await.unwrap();
         assert_eq!(untouched.owner().as_deref(), Some("albus"), "{state}");
         let stranger = judged(&sessions, &[&token], |_| DeviceVerdict::Anonymous).await.unwrap();
         assert!(stranger.is_new() && stranger.owner().is_none(), "{state}");
@@ -202,15 +202,16 @@ async fn a_request_that_the_gate_stops_uses_no_former_session_up() {
 
 #[tokio::test]
 async fn a_former_token_from_before_its_session_was_bound_is_a_strangers() {
-    let offer = [7; 16];
+    let series = [7; 12];
     for state in [0, 1] {
         let store = new_store();
         let old = bound(Revocable::new(store.clone()));
         let token = signed_in(&old, "albus", 1).await;
-        assert!(old.note_binding(offer, [1; 16], at(5)).await.unwrap());
+        assert_eq!(old.note_binding(series, [1; 16], at(5)).await.unwrap(), [1; 16]);
         let sessions = &taking_over(&store)[state];
         store.forget();
-        let copy = judged_at(sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp(offer), 70).await.unwrap();
+        let copy =
+            judged_at(sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp(series), 70).await.unwrap();
         assert!(copy.is_unproven() && copy.owner().is_none());
         assert_eq!(store.count(Operation::Create), 0);
         let owners = judged_at(sessions, &[&token], |_| DeviceVerdict::AsItIs, 200).await.unwrap();
@@ -218,7 +219,7 @@ async fn a_former_token_from_before_its_session_was_bound_is_a_strangers() {
 
         // Nobody has taken this one up.
         let token = signed_in(&old, "albus", 2).await;
-        let offered = |_| DeviceVerdict::UnlessTakenUp([8; 16]);
+        let offered = |_| DeviceVerdict::UnlessTakenUp([8; 12]);
         let visit = judged_at(sessions, &[&token], offered, 70).await.unwrap();
         assert_eq!(visit.owner().as_deref(), Some("albus"));
     }
@@ -226,28 +227,28 @@ async fn a_former_token_from_before_its_session_was_bound_is_a_strangers() {
 
 #[tokio::test]
 async fn a_token_from_before_its_session_was_bound_is_a_strangers_a_minute_later() {
-    let offer = [7; 16];
+    let series = [7; 12];
     let sessions = bound(Revocable::new(MemoryStore::new()));
     let token = signed_in(&sessions, "albus", 1).await;
-    assert!(sessions.note_binding(offer, [1; 16], at(10)).await.unwrap());
+    assert_eq!(sessions.note_binding(series, [1; 16], at(10)).await.unwrap(), [1; 16]);
     for (seconds, is_shown) in [(69, true), (70, false)] {
-        let visit = judged_at(&sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp(offer), seconds).await;
+        let visit = judged_at(&sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp(series), seconds).await;
         let visit = visit.unwrap();
         assert_eq!((visit.owner().is_some(), visit.is_unproven()), (is_shown, !is_shown), "at {seconds}");
     }
 }
 
 #[tokio::test]
-async fn an_offer_is_one_keys_until_that_key_gives_it_back() {
-    let (offer, one, other) = ([7; 16], [1; 16], [2; 16]);
+async fn a_series_is_one_keys_until_that_key_gives_it_back() {
+    let (series, one, other) = ([7; 12], [1; 16], [2; 16]);
     let sessions = bound(Revocable::new(MemoryStore::new()));
-    let takes_up = async |key| sessions.note_binding(offer, key, at(5)).await.unwrap();
-    assert!(takes_up(one).await && takes_up(one).await, "asked again");
-    assert!(!takes_up(other).await);
-    sessions.forget_binding(offer, other, at(6)).await.unwrap();
-    assert!(!takes_up(other).await, "it was not the other's to give back");
-    sessions.forget_binding(offer, one, at(7)).await.unwrap();
-    assert!(takes_up(other).await && !takes_up(one).await);
+    let takes_up = async |mark| sessions.note_binding(series, mark, at(5)).await.unwrap();
+    assert_eq!((takes_up(one).await, takes_up(one).await), (one, one), "asked again");
+    assert_eq!(takes_up(other).await, one);
+    sessions.forget_binding(series, other, at(6)).await.unwrap();
+    assert_eq!(takes_up(other).await, one, "it was not the other's to give back");
+    sessions.forget_binding(series, one, at(7)).await.unwrap();
+    assert_eq!((takes_up(other).await, takes_up(one).await), (other, other));
 }
 
 #[tokio::test]
