@@ -52,6 +52,19 @@ async fn the_books_first_page_is_one_that_somebody_is_signed_in_to() {
     }
 }
 
+#[test]
+fn the_books_first_page_adds_each_crate_that_its_program_uses() {
+    let page = include_str!("../../../../docs/quick-start.md");
+    for name in ["axum", "serde", "tokio", "tracing-subscriber", "waxseal-axum"] {
+        let used = format!("{}::", name.replace('-', "_"));
+        assert!(include_str!("../../examples/quick_start.rs").contains(&used), "{name}");
+        assert!(
+            page.lines().any(|line| line.split(" --").next() == Some(&format!("cargo add {name}"))),
+            "{name}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_counter_counts_for_each_visitor() {
     let app = counter::app().unwrap();
