@@ -1,4 +1,4 @@
-//! Server-sent events: what one visitor says reaches all who are signed in, until they sign out.
+//! Server-sent events: what one visitor says reaches all who are signed in, until they sign out or the server stops.
 
 use std::convert::Infallible;
 
@@ -10,9 +10,15 @@ use axum::{Form, Router};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 use waxseal_axum::{LazySession, MemoryStore, Owner, Result, Session, Waxseal};
 
-type Talk = State<broadcast::Sender<String>>;
+#[derive(Clone)]
+struct Site {
+    talk: broadcast::Sender<String>,
+    /// Changes when the server is to stop, which waits for each response that is open.
+    stop: watch::Receiver<()>,
+}
 
 #[derive(Deserialize)]
 struct Words {
@@ -30,7 +36,7 @@ async fn page(owner: Option<Owner>) -> Html<&'static str> {
 async fn events(
     _: Owner,
     session: Session,
-    State(talk): Talk,
+    State(Site { talk, mut stop }): State<Site>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let ended = session.ended().await?;
     let heard = stream::unfold(talk.subscribe(), |mut talk| async move {
@@ -42,12 +48,13 @@ async fn events(
             }
         }
     });
-    Ok(Sse::new(heard.take_until(ended)).keep_alive(KeepAlive::default()))
+    let stopped = async move { stop.changed().await };
+    Ok(Sse::new(heard.take_until(ended).take_until(stopped)).keep_alive(KeepAlive::default()))
 }
 
-async fn say(Owner(name): Owner, State(talk): Talk, Form(words): Form<Words>) {
+async fn say(Owner(name): Owner, State(site): State<Site>, Form(words): Form<Words>) {
     // An error says that nobody listens.
-    let _ = talk.send(format!("{name}: {}", words.text));
+    let _ = site.talk.send(format!("{name}: {}", words.text));
 }
 
 /// Without a password: that is the example `sign_in`.
@@ -61,7 +68,7 @@ async fn sign_out(session: LazySession) -> Result<Redirect> {
     Ok(Redirect::to("/"))
 }
 
-pub(crate) fn app() -> Result<Router> {
+pub(crate) fn app(stop: watch::Receiver<()>) -> Result<Router> {
     let sessions = Waxseal::ephemeral().mirrored(MemoryStore::new()).development(true).layer()?;
     Ok(Router::new()
         .route("/", get(page))
@@ -70,11 +77,16 @@ pub(crate) fn app() -> Result<Router> {
         .route("/sign-in", post(sign_in))
         .route("/sign-out", post(sign_out))
         .layer(sessions)
-        .with_state(broadcast::Sender::new(100)))
+        .with_state(Site { talk: broadcast::Sender::new(100), stop }))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app()?).await?)
+    let (sender, stop) = watch::channel(());
+    let stopping = async move {
+        tokio::signal::ctrl_c().await.expect("the signal can be heard");
+        sender.send_replace(());
+    };
+    Ok(axum::serve(listener, app(stop)?).with_graceful_shutdown(stopping).await?)
 }

@@ -53,6 +53,7 @@ pub(crate) fn app(waxseal: Waxseal) -> Result<Router> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt::init();
     let app = app(Waxseal::from_env().development(cfg!(debug_assertions)))?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     Ok(axum::serve(listener, app).await?)

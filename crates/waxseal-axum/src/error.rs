@@ -1,17 +1,22 @@
 //! The error of handlers and extractors, which converts into a response.
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use waxseal_http::{SetupError, session_status_of, status_of};
+use waxseal_keys::error_chain;
 
 /// An error of a session, a form or the set-up. As a response it has a fitting status and a plain text.
 ///
 /// A handler that returns [`Result`] can use `?` on everything that a session does. Convert errors of other libraries
 /// with [`other`](Self::other). The text of a 500 goes to the log only.
+///
+/// `Debug` prints the text with all causes on one line, because Rust prints the `Debug` form of an error that `main`
+/// returns.
 ///
 /// # Example
 ///
@@ -24,7 +29,7 @@ use waxseal_http::{SetupError, session_status_of, status_of};
 ///     Ok(greeting)
 /// }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A handler or a middleware used a session without a session layer around it: 500.
@@ -136,5 +141,11 @@ impl IntoResponse for Error {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&error_chain::one_line(error_chain::texts(self)))
     }
 }

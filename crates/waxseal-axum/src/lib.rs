@@ -9,7 +9,7 @@
 //! | sessions in the browser, on a server, or both | nothing, [`Waxseal::store`], [`Waxseal::mirrored`] |
 //! | "signed in for a month" | [`Waxseal::lasting`]`(days(30))` |
 //! | `http://localhost` | [`Waxseal::development`]`(cfg!(debug_assertions))` |
-//! | to sign in, sign out, list a user's sessions, end the others | methods of [`Session`] |
+//! | to sign in, sign out, list a user's sessions, end the others, lock a user out | methods of [`Session`] |
 //! | the user who is signed in, else a redirect or 401 | [`SignedIn<U>`](SignedIn), [`Owner`]; around routes [`RequireSignIn`] |
 //! | messages for the next page | [`Flash`], [`Messages`] |
 //! | forms with a token | [`FormToken`], [`CheckedForm`], [`CheckedToken`] |

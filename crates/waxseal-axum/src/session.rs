@@ -147,6 +147,30 @@ impl Session {
         Ok(self.request.request.sessions().end_others(visit)?)
     }
 
+    /// Ends all sessions of any owner at once, for example of a user whose account an administrator locks. Check before
+    /// that the visitor may do so. For the visitor's own sessions there is
+    /// [`end_other_sessions`](Self::end_other_sessions). Outside a handler, use a clone of the layer:
+    /// `layer.sessions().end_all(owner, layer.now())`.
+    ///
+    /// # Errors
+    ///
+    /// 501 in state `cookie` without a list of revoked sessions; 503 if the store does not answer.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use axum::extract::Path;
+    /// use waxseal_axum::{Result, Session};
+    ///
+    /// async fn lock(session: Session, Path(user): Path<String>) -> Result<()> {
+    ///     // … the visitor may do so, and the user can no longer sign in …
+    ///     session.end_all_sessions(&user).await
+    /// }
+    /// ```
+    pub async fn end_all_sessions(&self, owner: &str) -> Result<()> {
+        Ok(self.request.request.sessions().end_all(owner, self.now()).await?)
+    }
+
     /// The end of the session, as a future, for a response that stays open, such as events or a socket. It resolves
     /// when the session is signed out (here or on another server), is ended by its owner, expires, or is renewed as by
     /// a sign-in; when the store is away for longer than the stale-if-error limit; and when the device proof that the

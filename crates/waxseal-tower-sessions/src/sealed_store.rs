@@ -26,6 +26,10 @@ const BATCH: usize = 500;
 /// record, so of two concurrent saves the later wins, as in every store for tower-sessions. Saving a session that was
 /// deleted or has expired is an error; other stores would create the session again.
 ///
+/// A record that does not open, such as one of a key that left the keyring, is as good as absent: its visitor is a new
+/// one, and the log says so. A record keeps its key until its next save, so leave an old key in the ring for as long as
+/// its sessions live.
+///
 /// Expired records take up space until [`ExpiredDeletion::delete_expired`] deletes them, as in other stores for
 /// tower-sessions. Call it every minute, from a task that goes on after an error.
 ///
@@ -139,8 +143,14 @@ impl<S: SessionStore> tower_sessions_core::SessionStore for SealedStore<S> {
         let Some(Found::Living(there)) = found else { return Ok(None) };
         let bound = key.bound(&there.revision);
         let limits = Limits { idle: u32::MAX, absolute: u32::MAX };
-        let opened = self.sealer.open(&there.sealed, &bound, now.as_secs(), limits);
-        let opened = opened.map_err(|rejected| TowerError::Decode(rejected.reason().to_string()))?;
+        let opened = match self.sealer.open(&there.sealed, &bound, now.as_secs(), limits) {
+            Ok(opened) => opened,
+            Err(rejected) => {
+                // As an error it would be a 500 for each page of this visitor, and the cookie would stay.
+                tracing::warn!(reason = %rejected.reason(), "a session's record does not open; its visitor is a new one");
+                return Ok(None);
+            }
+        };
         let data = serde_json::from_slice(opened.payload());
         let data = data.map_err(|_| TowerError::Decode("the record is no JSON object".to_owned()))?;
         let nanos = i128::from(there.life.absolute_end.as_millis()) * 1_000_000;

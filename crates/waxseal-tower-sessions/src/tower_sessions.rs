@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tower_sessions_core::SessionStore;
 use tower_sessions_core::session::{Id, Record};
+use tower_sessions_core::session_store::Error as TowerError;
 use waxseal_http::{ForeignSessions, LoadedForeign, LoadingForeign, SessionCookie};
 use waxseal_manager::Foreign;
 
@@ -135,6 +136,8 @@ impl<T: SessionStore> ForeignSessions for TowerSessions<T> {
                 return LoadedForeign::Refused("the cookie is no id of tower-sessions'".into());
             };
             match self.store.load(&id).await {
+                // Without an answer that is final, this browser could not even sign in.
+                Err(error @ TowerError::Decode(_)) => LoadedForeign::Refused(error.into()),
                 Err(error) => LoadedForeign::Away(error.into()),
                 Ok(None) => LoadedForeign::Refused("its session is no more".into()),
                 Ok(Some(record)) => {

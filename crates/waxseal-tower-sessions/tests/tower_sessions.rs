@@ -11,7 +11,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tower_sessions_core::SessionStore as _;
 use tower_sessions_core::session::{Id, Record};
-use tower_sessions_core::session_store::ExpiredDeletion;
+use tower_sessions_core::session_store::{Error as TowerError, ExpiredDeletion, Result as TowerResult};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, ForeignSessions, LoadedForeign, SessionCookie, SessionLayer, status_of};
 use waxseal_manager::{Adoption, SessionManager};
@@ -86,9 +86,30 @@ async fn whoever_has_the_table_can_read_nothing_and_another_key_or_app_cannot_ei
     let mut made = record(100);
     store.create(&mut made).await.unwrap();
     let (other, _) = sealed(memory.clone(), 2);
-    assert!(other.load(&made.id).await.is_err());
+    assert_eq!(other.load(&made.id).await.unwrap(), None);
     let app = SealedStore::new(memory, &keyring(1), "other").unwrap().with_clock(Clock::from_fn(|| at(0)));
-    assert!(app.load(&made.id).await.is_err());
+    assert_eq!(app.load(&made.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_visitor_whose_record_does_not_open_is_a_new_visitor_and_can_begin_a_session() {
+    let memory = MemoryStore::new();
+    let (store, seconds) = sealed(memory.clone(), 1);
+    let mut of_an_old_key = record(DAY);
+    store.create(&mut of_an_old_key).await.unwrap();
+    seconds.store(3_600, Ordering::Relaxed);
+    let mut sealed_ahead = record(DAY);
+    store.create(&mut sealed_ahead).await.unwrap();
+    seconds.store(0, Ordering::Relaxed);
+    let store_of = [(sealed(memory, 2).0, of_an_old_key.id), (store, sealed_ahead.id)];
+    for (store, id) in store_of {
+        let visit = tower_sessions::Session::new(Some(id), Arc::new(store), None);
+        assert_eq!(visit.get_value("user").await.unwrap(), None);
+        assert!(visit.is_empty().await, "the layer removes the cookie of an empty session");
+        visit.insert("user", 8).await.unwrap();
+        visit.save().await.unwrap();
+        assert_ne!(visit.id(), Some(id));
+    }
 }
 
 #[tokio::test]
@@ -121,6 +142,16 @@ async fn a_store_that_is_away_is_an_error() {
     assert!(store.delete_expired().await.is_err());
 }
 
+/// The layer of an app that takes over the sessions in `store`.
+fn layer_over(store: impl tower_sessions_core::SessionStore) -> SessionLayer {
+    let old = TowerSessions::new(store).owner(|data| Some(data.get("user")?.get("id")?.to_string()));
+    let cookie = SessionCookie::builder().build().unwrap();
+    let sessions = SessionManager::store(&keyring(3), cookie.name(), "demo", MemoryStore::new()).unwrap();
+    let sessions = sessions.adopting(Adoption::new(at(DAY), at(10 * DAY))).unwrap();
+    let layer = SessionLayer::new(sessions, cookie).without_maintenance();
+    layer.migrate_from(vec![Box::new(old)]).unwrap()
+}
+
 /// An app that is moved: the old store, and the layer that takes over from it.
 struct Site {
     old: Arc<FaultyStore<MemoryStore>>,
@@ -133,13 +164,7 @@ impl Site {
         let (store, _) = sealed(memory.clone(), 1);
         let mut made = record(14 * DAY);
         store.create(&mut made).await.unwrap();
-        let old = TowerSessions::new(store).owner(|data| Some(data.get("user")?.get("id")?.to_string()));
-        let cookie = SessionCookie::builder().build().unwrap();
-        let sessions = SessionManager::store(&keyring(3), cookie.name(), "demo", MemoryStore::new()).unwrap();
-        let sessions = sessions.adopting(Adoption::new(at(DAY), at(10 * DAY))).unwrap();
-        let layer = SessionLayer::new(sessions, cookie).without_maintenance();
-        let layer = layer.migrate_from(vec![Box::new(old)]).unwrap();
-        (Self { old: Arc::new(memory), layer }, made)
+        (Self { old: Arc::new(memory), layer: layer_over(store) }, made)
     }
 
     /// The owner that a page shows, its status, and its cookies.
@@ -297,4 +322,30 @@ async fn what_is_no_session_of_tower_sessions_is_a_new_visitor() {
         let (owner, status, sets) = site.page(DAY, cookie, false).await;
         assert_eq!((owner, status.as_u16(), sets.len()), (None, 200, 0), "{cookie}");
     }
+}
+
+/// A store of another's, whose one record cannot be decoded.
+#[derive(Debug, Clone)]
+struct Undecodable;
+
+#[async_trait::async_trait]
+impl tower_sessions_core::SessionStore for Undecodable {
+    async fn save(&self, _: &Record) -> TowerResult<()> {
+        Err(TowerError::Encode("not asked for".to_owned()))
+    }
+
+    async fn load(&self, _: &Id) -> TowerResult<Option<Record>> {
+        Err(TowerError::Decode("invalid type: map, expected a string".to_owned()))
+    }
+
+    async fn delete(&self, _: &Id) -> TowerResult<()> {
+        Err(TowerError::Encode("not asked for".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_decoded_is_no_outage_of_the_old_store() {
+    let site = Site { layer: layer_over(Undecodable), ..Site::new().await.0 };
+    let (owner, status, _) = site.page(DAY, &format!("id={}", Id::default()), false).await;
+    assert_eq!((owner, status.as_u16()), (None, 200));
 }

@@ -31,6 +31,7 @@ mod two_apps;
 use std::time::Duration;
 
 use http::{HeaderMap, Request};
+use tokio::sync::watch;
 use waxseal_axum::{Keyring, MemoryStore, SecretKey, Waxseal};
 
 use crate::browser::Browser;
@@ -48,6 +49,19 @@ async fn the_books_first_page_is_one_that_somebody_is_signed_in_to() {
     browser.post("/sign-out").await;
     for mut browser in [browser, copy] {
         assert!(browser.get("/").await.text.contains("Sign in"));
+    }
+}
+
+#[test]
+fn the_books_first_page_adds_each_crate_that_its_program_uses() {
+    let page = include_str!("../../../../docs/quick-start.md");
+    for name in ["axum", "serde", "tokio", "tracing-subscriber", "waxseal-axum"] {
+        let used = format!("{}::", name.replace('-', "_"));
+        assert!(include_str!("../../examples/quick_start.rs").contains(&used), "{name}");
+        assert!(
+            page.lines().any(|line| line.split(" --").next() == Some(&format!("cargo add {name}"))),
+            "{name}"
+        );
     }
 }
 
@@ -164,7 +178,8 @@ async fn a_page_of_another_origin_signs_in_by_json() {
 
 #[tokio::test(start_paused = true)]
 async fn events_reach_who_is_signed_in_and_end_with_the_sign_out() {
-    let app = events::app().unwrap();
+    let (_running, stop) = watch::channel(());
+    let app = events::app(stop).unwrap();
     let mut browser = Browser::new(app.clone());
     assert_eq!(browser.get("/events").await.status, 401);
     assert!(browser.get("/").await.text.contains("action=\"/sign-in\""));
@@ -179,6 +194,20 @@ async fn events_reach_who_is_signed_in_and_end_with_the_sign_out() {
     });
     assert_eq!(heard.text, "data: Merlin: tea\n\n");
     assert_eq!(other_tab.post_form("/say", "text=more").await.status, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_end_when_the_server_stops() {
+    let (sender, stop) = watch::channel(());
+    let mut browser = Browser::new(events::app(stop).unwrap());
+    browser.post_form("/sign-in", "text=Merlin").await;
+    let stopping = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        sender.send_replace(());
+    };
+    let heard = tokio::time::timeout(Duration::from_secs(5), browser.get("/events"));
+    let (heard, ()) = tokio::join!(heard, stopping);
+    assert_eq!(heard.expect("the stream ends with the server").text, "");
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ mod device_key;
 mod examples;
 mod extractors;
 mod forms;
+mod owners;
+mod prepared_session;
 mod setup;
 mod signed_in;
 mod sockets;

@@ -127,6 +127,19 @@ fn what_does_not_fit_is_said_at_the_start() {
     assert!(Lifetimes::new().idle(Duration::ZERO).is_err());
 }
 
+/// Rust prints the `Debug` form of an error that `main` returns.
+#[test]
+fn an_error_that_main_returns_is_printed_with_what_to_do() {
+    let weak: Box<dyn std::error::Error> = Waxseal::new("secret").layer().unwrap_err().into();
+    assert_eq!(format!("{weak:?}"), weak.to_string());
+    assert!(format!("{weak:?}").contains("waxseal gen-secret"), "{weak:?}");
+    let file = Waxseal::from_file("/no/such/folder/secret").layer().unwrap_err();
+    let cause = std::error::Error::source(&file).expect("the system's error");
+    assert_eq!(format!("{file:?}"), format!("{file}: {cause}"));
+    let lines = Error::other("taken\r\n2026-01-01 INFO all is well");
+    assert_eq!(format!("{lines:?}"), "taken\\r\\n2026-01-01 INFO all is well");
+}
+
 /// As the book shows it.
 fn following(path: &Path, store: MemoryStore) -> Result<SessionLayer> {
     let (sessions, keys) = Waxseal::from_file(path).mirrored(store).layer_following_keys()?;
