@@ -35,8 +35,8 @@ impl Record {
     /// Returns `true` if the record says that sessions in state `cookie` were revoked.
     ///
     /// Such a record has no sealed bytes, and its counter is greater than 1; it is 1 while the sessions of the record
-    /// are still valid. It has an owner, unless the session had none, which does not count. If a store drops such a record, the revoked sessions are valid again, so a store may reserve
-    /// some space for these records.
+    /// are still valid. The end of a session that nobody was signed in to has no owner, and does not count. If a store
+    /// drops such a record, the revoked sessions are valid again, so a store may reserve some space for these records.
     #[must_use]
     pub fn is_end(&self) -> bool {
         self.owner.is_some() && self.sealed.is_empty() && self.revision.counter() > 1

@@ -207,7 +207,7 @@ mod tests {
             // Of a cluster's three parts one is back.
             let away = |key: RecordKey| {
                 *told.borrow_mut() += 1;
-                if key.hash()[0] % 3 == 0 { Ok(true) } else { Err(fault) }
+                if key.hash()[0].is_multiple_of(3) { Ok(true) } else { Err(fault) }
             };
             assert_eq!(finish(&unfinished, away), Ok(66), "{fault:?}: in one round");
             assert_eq!(told.take(), 100);
