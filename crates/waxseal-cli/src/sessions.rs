@@ -21,8 +21,9 @@ Examples, where somebody's account was stolen; WAXSEAL_SESSION_STORE and WAXSEAL
   waxseal sessions list --app shop --owner 7
   waxseal sessions end-all --app shop --owner 7
 
---owner is what the app gives to `sign_in`. Servers that run see an end as they see that of another server: at once in
-state `store`, and in the others within the time that docs/states.md says. It does not keep anybody from signing in again.";
+--owner is what the app gives to `sign_in`. Servers that run see an end as that of another server: at
+once in state `store`, and in the others within the time that docs/states.md says. It keeps nobody
+from signing in again.";
 
 /// The sessions that are asked for at once.
 const PAGE: usize = 500;
