@@ -86,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         }
         (false, true) => print_json(&listed.iter().map(described).collect::<Vec<_>>()),
         (false, false) => {
-            say!("{owner} has {} sessions, in {store}", listed.len());
+            say!("sessions of {owner}, in {store}: {}", listed.len());
             let moment = |time: u64| format_time::moment(time, unix_seconds(now));
             for Listed { public_id, device, life } in &listed {
                 say!("  {public_id}  {device}");

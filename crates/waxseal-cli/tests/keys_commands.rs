@@ -562,7 +562,7 @@ fn an_operator_ends_the_sessions_of_one_owner() {
             let listed = folder.json(&command("list"), "", 0);
             assert_eq!(listed.as_array().unwrap().len(), 2, "{state}: {listed}");
             let shown = folder.run(&command("list"), "").out;
-            assert!(shown.starts_with("merlin has 2 sessions, in sqlite:sessions.db\n"), "{state}: {shown}");
+            assert!(shown.starts_with("sessions of merlin, in sqlite:sessions.db: 2\n"), "{state}: {shown}");
             let id = listed[0]["public_id"].as_str().unwrap();
             assert!(shown.contains(id) && shown.contains("begun 20"), "{state}: {shown}");
         }
