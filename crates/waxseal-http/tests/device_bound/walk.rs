@@ -325,8 +325,10 @@ impl World {
             Act::SignIn | Act::SignOut if is_good && self.state != State::Cookie => {
                 let over = if act == Act::SignIn { Over::SignedInAnew } else { Over::Ended };
                 match was.map(|chain| &mut self.chains[chain]) {
-                    Some(chain) if is_current && chain.over.is_none() => chain.over = Some(over),
-                    // By an id that was left, it ends what the session became.
+                    Some(chain) if is_current && chain.over.is_none() && !chain.is_unsure => {
+                        chain.over = Some(over);
+                    }
+                    // By an id that was left, or may have been, it ends what the session became.
                     _ => was.into_iter().for_each(|chain| self.doubt_family(chain)),
                 }
             }
