@@ -168,9 +168,11 @@ impl DeviceGate for DeviceRequest {
             self.note(state.and_then(|state| state.offer()), proof);
         }
         match proof {
-            Proof::Proven { binding, .. } => match state {
-                // A response that arrived after the registration has put the older token into the browser.
+            Proof::Proven { binding, since, .. } => match state {
+                // A response that arrived after the registration has put the older token into the browser. Its offer may
+                // have been made after the binding, which would then settle once more.
                 Some(DeviceState::Offered { at, .. } | DeviceState::Owed { at, .. }) => {
+                    let at = u32::try_from(since).map_or(at, |since| since.min(at));
                     DeviceVerdict::Heal(DeviceState::Bound { at, binding }.to_bytes())
                 }
                 _ => DeviceVerdict::AsItIs,

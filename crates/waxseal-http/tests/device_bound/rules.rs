@@ -163,6 +163,20 @@ async fn a_slow_answer_with_another_offer_does_not_strip_the_binding_from_a_cook
     }
 }
 
+/// A page that left before the registration is answered a minute later, with a second offer.
+#[tokio::test]
+async fn a_binding_that_is_restored_after_a_second_offer_does_not_settle_once_more() {
+    let (site, mut browser) = (Site::new(State::Cookie), Browser::new(1));
+    browser.post(&site, "/login").await;
+    let mut before = browser.clone();
+    browser.register(&site).await;
+    site.pass(61);
+    assert!(has_offer(&before.send(&site, "GET", "/").await));
+    browser.jar.insert("__Host-session".to_owned(), before.jar["__Host-session"].clone());
+    assert_eq!(browser.get(&site, "/").await, "albus");
+    assert_eq!(browser.without_proof().get(&site, "/").await, "stranger");
+}
+
 #[tokio::test]
 async fn nobody_but_who_signs_in_gets_an_offer() {
     for state in ALL {
