@@ -373,20 +373,27 @@ fn lists_lose_entries_that_are_over() {
     });
 }
 
-#[test]
-fn a_write_waits_for_its_replica_if_asked_to() {
+fn primary_and_replica() -> (Server, Server) {
     let primary = Server::start(&[]);
     let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {}", primary.port)]);
     store_tests::redis::wait_for("replication", || {
         replica.ask::<String>(redis::cmd("INFO").arg("replication")).contains("master_link_status:up")
     });
+    (primary, replica)
+}
+
+/// A store whose writes wait for a replica for so long.
+async fn confirmed_within(timeout: Duration, primary: &Server) -> RedisStore {
+    let durability = RedisDurability::Replicas { count: 1, timeout };
+    RedisStore::options(&primary.url()).network(patient()).durability(durability).open().await.unwrap()
+}
+
+#[test]
+fn a_write_waits_for_its_replica_if_asked_to() {
+    let (primary, replica) = primary_and_replica();
     run(async {
-        let open = |timeout| {
-            let durability = RedisDurability::Replicas { count: 1, timeout };
-            RedisStore::options(&primary.url()).network(patient()).durability(durability).open()
-        };
-        let store = open(Duration::from_secs(20)).await.unwrap();
-        let in_vain = open(Duration::from_millis(200)).await.unwrap();
+        let store = confirmed_within(Duration::from_secs(20), &primary).await;
+        let in_vain = confirmed_within(Duration::from_millis(200), &primary).await;
         let key = create(&store, &record(b"x")).await.unwrap();
         let there: i64 = replica.ask(redis::cmd("EXISTS").arg(format!("waxseal:{{{}}}", key.public_id())));
         assert_eq!(there, 1);
@@ -421,18 +428,10 @@ fn a_write_waits_for_its_replica_if_asked_to() {
 /// Otherwise a sign-out that was not confirmed is found done when it is sent again, and lost in a failover.
 #[test]
 fn an_answer_that_tells_of_earlier_writes_waits_for_the_replica_too() {
-    let primary = Server::start(&[]);
-    let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {}", primary.port)]);
-    store_tests::redis::wait_for("replication", || {
-        replica.ask::<String>(redis::cmd("INFO").arg("replication")).contains("master_link_status:up")
-    });
+    let (primary, replica) = primary_and_replica();
     run(async {
-        let open = |timeout| {
-            let durability = RedisDurability::Replicas { count: 1, timeout };
-            RedisStore::options(&primary.url()).network(patient()).durability(durability).open()
-        };
-        let store = open(Duration::from_secs(20)).await.unwrap();
-        let in_vain = open(Duration::from_millis(200)).await.unwrap();
+        let store = confirmed_within(Duration::from_secs(20), &primary).await;
+        let in_vain = confirmed_within(Duration::from_millis(200), &primary).await;
         let albus = Record { owner: Some("albus".to_owned()), ..record(b"x") };
         let (living, absent) = (create(&store, &albus).await.unwrap(), new_key());
         let next = Record { revision: albus.revision.next().unwrap(), ..albus.clone() };
