@@ -53,6 +53,15 @@ impl SessionManager {
             visit.session().default_to_permanent();
         }
         let closed = visit.session().close();
+        // Most requests only read, and their token is young.
+        if closed.is_untouched() && due(&self.facts(visit, &closed, now)) == Due::Nothing {
+            return Ok(Outcome::Keep);
+        }
+        boxed(|| self.carry_out(visit, closed, now)).await
+    }
+
+    /// Commits what a request did to its session, and seals a token that is due.
+    async fn carry_out(&self, visit: &Visit, closed: Closed, now: Timestamp) -> Result<Outcome, Error> {
         let ending = visit.take_ending(&closed);
         // If several sessions were signed out, none of their tokens may count as the visitor's any longer.
         let own = ending.iter().filter(|origin| !matches!(origin, Origin::Foreign(_))).count();
@@ -106,7 +115,10 @@ impl SessionManager {
                     self.watches.tell(origin, EndReason::Renewed);
                 }
             }
-            Err(_) => visit.session().undo(),
+            Err(_) => {
+                visit.home().left_behind = false;
+                visit.session().undo();
+            }
         }
         outcome
     }
