@@ -4,6 +4,7 @@ use store_tests::patient;
 use store_tests::postgres::Cluster;
 use tokio::runtime::Runtime;
 use waxseal_postgres::PostgresStore;
+use waxseal_postgres::deadpool_postgres::tokio_postgres::error::SqlState;
 use waxseal_postgres::deadpool_postgres::tokio_postgres::types::ToSql;
 use waxseal_postgres::deadpool_postgres::tokio_postgres::{self, Client, NoTls, Statement};
 use waxseal_store::{Found, Revision, SessionId, SessionStore, Swap, Timestamp};
@@ -12,7 +13,7 @@ use super::{MOMENT, OWNER, ask, id, record, runtime};
 use crate::target::{Target, words};
 
 /// The columns of a row, in lines: hash, revision, kid, five numbers, owner, device; the end of the tombstone under the
-/// same key; the owner's generation; the write that follows; sealed.
+/// same key; the owner's generation; what the store is asked for; sealed.
 pub(crate) struct Rows {
     runtime: Runtime,
     store: PostgresStore,
@@ -42,7 +43,8 @@ impl Rows {
     pub(crate) fn new() -> Self {
         let (server, runtime) = (Cluster::fast(), runtime());
         let url = server.url("postgres");
-        let store = runtime.block_on(PostgresStore::options(&url).network(patient()).open());
+        // One connection, whose process does all: with five, each input takes twice as long.
+        let store = runtime.block_on(PostgresStore::options(&url).network(patient().connections(1)).open());
         let store = store.expect("a new server");
         let (other, connection) =
             runtime.block_on(tokio_postgres::connect(&url, NoTls)).expect("a server that listens");
@@ -66,7 +68,8 @@ struct Row<'a> {
     device: &'a [u8],
     tombstone: i64,
     owner_generation: i64,
-    write: u8,
+    /// 0 for all reads, and a number for each write.
+    call: u8,
     sealed: &'a [u8],
 }
 
@@ -92,7 +95,7 @@ impl<'a> Row<'a> {
             device: column(9),
             tombstone: number(10),
             owner_generation: number(11),
-            write: column(12).first().map_or(0, |byte| byte % 8),
+            call: column(12).first().map_or(0, |byte| byte % 8),
             sealed: column(13),
         }
     }
@@ -109,7 +112,8 @@ impl<'a> Row<'a> {
 }
 
 impl Rows {
-    async fn put(&self, row: &Row<'_>) {
+    /// False if PostgreSQL refuses an owner that is too long for an index.
+    async fn put(&self, row: &Row<'_>) -> bool {
         let (key, owner) = (id().key(), OWNER.as_bytes());
         let key_hash = key.hash().as_slice();
         let public_id = i64::from_be_bytes(*key.public_id().as_bytes());
@@ -132,15 +136,19 @@ impl Rows {
             &row.sealed,
         ];
         let written = self.other.execute(&self.put, &columns).await;
+        if written.as_ref().is_err_and(|error| error.code() == Some(&SqlState::PROGRAM_LIMIT_EXCEEDED)) {
+            return false;
+        }
         assert_eq!(written.ok(), Some(1), "a new server has room");
+        true
     }
 
-    /// Writes once through the store, and looks at what that has left.
+    /// Writes once through the store, by the number of the call, and looks at what that has left.
     async fn write(&self, row: &Row<'_>) -> String {
         let (store, key, new) = (&self.store, id().key(), record(b"new".to_vec()));
         let revision = row.revision.try_into().map_or(new.revision, Revision::from_bytes);
         let next = SessionId::from_bytes([8; 32]).key();
-        let done = match row.write {
+        let done = match row.call {
             1 => store.update(&key, &revision, &new, MOMENT).await.map(|swap| swap == Swap::Done),
             2 => store.touch(&key, Timestamp::MAX, MOMENT).await,
             3 => {
@@ -149,18 +157,17 @@ impl Rows {
             }
             4 => store.delete(&key, MOMENT).await,
             5 => store.end(OWNER, key.public_id(), MOMENT).await,
-            // The owner's next generation is past any that the store has written, but not past any number.
+            // A row of a generation to come, which no release writes, is not ended.
             6 => {
                 let ended = store.end_all(OWNER, None, MOMENT).await;
                 ended.map(|()| row.is_owned() && row.generation <= row.owner_generation)
             }
-            7 => store.purge(MOMENT, 10).await.map(|_| false),
-            _ => return String::new(),
+            _ => store.purge(MOMENT, 10).await.map(|_| false),
         };
         let left = store.load(&key, MOMENT).await;
         let is_living = matches!(left, Ok(Some(Found::Living(_))));
         assert!(!row.is_over() || !is_living, "a row that was over lives again: {left:?}");
-        match (row.write, &done) {
+        match (row.call, &done) {
             (1, Ok(true)) => {
                 assert!(matches!(&left, Ok(Some(Found::Living(left))) if *left == new), "{left:?}");
             }
@@ -170,7 +177,7 @@ impl Rows {
             }
             _ => {}
         }
-        format!("{} {done}", row.write, done = words(&format!("{done:?}")))
+        format!("{} {done}", row.call, done = words(&format!("{done:?}")))
     }
 }
 
@@ -178,10 +185,10 @@ impl Target for Rows {
     fn seeds(&self) -> Vec<Vec<u8>> {
         let hash =
             id().key().hash().iter().map(|&byte| if byte == b'\n' { b'.' } else { byte }).collect::<Vec<_>>();
-        let good = |write: u8| {
+        let good = |call: u8| {
             let rest = format!(
                 "\n0123456789abcdef\n7\n9007199254740991\n1790000000000\n1790000000000\n9007199254740991\n0\n\
-                 {OWNER}\nFirefox\n0\n0\n{write}\nsealed"
+                 {OWNER}\nFirefox\n0\n0\n{call}\nsealed"
             );
             [&hash[..], rest.as_bytes()].concat()
         };
@@ -194,8 +201,13 @@ impl Target for Rows {
         let key = id().key();
         let row = Row::new(input, key.hash());
         let said = self.runtime.block_on(async {
-            self.put(&row).await;
-            ask(&self.store, &key, row.is_over()).await + &self.write(&row).await
+            if !self.put(&row).await {
+                return "refused".to_owned();
+            }
+            match row.call {
+                0 => ask(&self.store, &key, row.is_over()).await,
+                _ => self.write(&row).await,
+            }
         });
         for outage in ["Broken", "Unavailable", "Unreachable"] {
             assert!(!said.contains(outage), "{said}");
