@@ -192,9 +192,14 @@ impl Target for Rows {
             );
             [&hash[..], rest.as_bytes()].concat()
         };
-        let extremes = "\n\n\n-2147483648\n-9223372036854775808\n9223372036854775807\n-1\n\n-9223372036854775808\n\
-                        NULL\n\n9223372036854775807\n9223372036854775807\n6\n";
-        (0..8).map(good).chain([extremes.into(), Vec::new()]).collect()
+        let extreme = |call: u8| {
+            let rest = format!(
+                "\n0123456789abcdef\n-2147483648\n9223372036854775807\n-9223372036854775808\n-1\n\n\
+                 -9223372036854775808\nNULL\n\n-1\n9223372036854775807\n{call}\n"
+            );
+            rest.into_bytes()
+        };
+        (0..8).flat_map(|call| [good(call), extreme(call)]).chain([Vec::new()]).collect()
     }
 
     fn read(&mut self, input: &[u8]) -> String {
