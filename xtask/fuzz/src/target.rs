@@ -41,6 +41,7 @@ pub(crate) const TARGETS: &[(&str, Make)] = &[
     ("record-sealed", || Box::new(records::Sealed::new())),
     ("record-sqlite", || Box::new(records::sqlite::Rows::new())),
     ("record-redis", || Box::new(records::redis::Rows::new())),
+    ("record-postgres", || Box::new(records::postgres::Rows::new())),
 ];
 
 /// The outcome of a `Result`: the name of its error's variant, or `good`.

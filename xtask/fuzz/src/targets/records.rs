@@ -1,5 +1,6 @@
 //! Stored records: what is sealed in them, and the rows of each engine.
 
+pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod sqlite;
 
@@ -15,6 +16,7 @@ use super::sealed::{NOW, keyring, now, times};
 use super::session::{contents, look_at};
 use crate::target::{Target, outcome, words};
 
+pub(crate) const OWNER: &str = "user-7";
 pub(crate) const MOMENT: Timestamp = Timestamp::from_millis(NOW * 1_000);
 
 pub(crate) fn id() -> SessionId {
@@ -33,26 +35,40 @@ pub(crate) fn record(sealed: Vec<u8>) -> Record {
         revision,
         kid: [1; 4],
         life,
-        owner: Some("user-7".to_owned()),
+        owner: Some(OWNER.to_owned()),
         device: "Firefox".to_owned(),
         sealed,
     }
 }
 
-/// Asks a store in every way that reads rows; what came of it in words.
-pub(crate) async fn ask<S: SessionStore>(store: &S, key: &RecordKey) -> String {
+/// Asks a store in every way that reads rows; what came of it in words. Nothing may show a row that `is_over`.
+pub(crate) async fn ask<S: SessionStore>(store: &S, key: &RecordKey, is_over: bool) -> String {
     // At once, as far as the store can.
     let (loaded, revalidated, listed, owned, otherwise) = join5(
         store.load(key, MOMENT),
         store.revalidate(key, MOMENT),
-        store.list("user-7", None, 10, MOMENT),
-        store.owned("user-7", key.public_id(), MOMENT),
+        store.list(OWNER, None, 10, MOMENT),
+        store.owned(OWNER, key.public_id(), MOMENT),
         store.sealed_otherwise([9; 4], None, 10, MOMENT),
     )
     .await;
     if let Ok(Some(Found::Living(record))) = &loaded {
         assert!(record.device.len() <= 100_000, "a device of {} bytes", record.device.len());
     }
+    let mut shown = Vec::new();
+    if let Ok(Some(Found::Living(record))) = &loaded {
+        shown.push(record.life);
+    }
+    if let Ok(Some(Found::Living(head))) = &revalidated {
+        shown.push(head.life);
+    }
+    if let Ok(Some((_, record))) = &owned {
+        shown.push(record.life);
+    }
+    shown.extend(listed.iter().flat_map(|page| &page.items).map(|item| item.life));
+    shown.extend(otherwise.iter().flat_map(|page| &page.items).map(|(_, record)| record.life));
+    assert!(shown.iter().all(|life| life.expires > MOMENT), "an expired row: {shown:?}");
+    assert!(!is_over || shown.is_empty(), "a row that is over: {shown:?}");
     let shape = |text: String| words(&text);
     let mut said = shape(format!("{:?}", loaded.map(|found| found.is_some())));
     said += &shape(format!("{:?}", revalidated.map(|found| found.is_some())));

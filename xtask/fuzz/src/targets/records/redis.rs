@@ -85,6 +85,6 @@ impl Target for Rows {
     fn read(&mut self, input: &[u8]) -> String {
         let written = redis::cmd("SET").arg(name()).arg(input).exec(&mut self.other);
         assert_eq!(written, Ok(()), "a new server has room");
-        self.runtime.block_on(ask(&self.store, &id().key()))
+        self.runtime.block_on(ask(&self.store, &id().key(), false))
     }
 }
