@@ -177,6 +177,38 @@ async fn a_binding_that_is_restored_after_a_second_offer_does_not_settle_once_mo
     assert_eq!(browser.without_proof().get(&site, "/").await, "stranger");
 }
 
+/// Without a list a second offer of a sign-in can be taken up, too: the browser has a key for each. It keeps the one that its
+/// session names in the end, whichever answer comes last.
+#[tokio::test]
+async fn a_browser_that_has_taken_up_two_offers_keeps_the_key_that_its_cookie_names() {
+    for is_second in [false, true] {
+        let (site, mut browser) = (Site::new(State::Cookie), Browser::new(1));
+        browser.post(&site, "/login").await;
+        let mut before = browser.clone();
+        browser.register(&site).await;
+        site.pass(61);
+        let late = before.send(&site, "GET", "/").await;
+        assert!(has_offer(&late));
+        browser.keep(late.headers());
+        let first = browser.identifier.clone();
+        let healed = site.send(browser.request("GET", "/")).await;
+        assert_eq!(browser.register(&site).await.status(), 200);
+        if !is_second {
+            browser.keep(healed.headers());
+        }
+        let second = browser.identifier.clone();
+        site.pass(661);
+        for (identifier, goes_on) in [(first, !is_second), (second, is_second)] {
+            browser.identifier = identifier;
+            let answer = browser.refresh(&site).await;
+            assert_eq!(answer.body(), if goes_on { "" } else { r#"{"continue":false}"# });
+            assert_eq!(answer.status(), 200);
+        }
+        assert_eq!(browser.get(&site, "/").await, "albus", "second: {is_second}");
+        assert_eq!(browser.without_proof().get(&site, "/").await, "stranger", "second: {is_second}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_but_who_signs_in_gets_an_offer() {
     for state in ALL {
