@@ -11,6 +11,7 @@ use waxseal_manager::SessionManager;
 
 use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer, keyring};
 use crate::log;
+use crate::walk::both;
 
 #[tokio::test]
 async fn a_sign_in_is_bound_and_each_request_proves_it() {
@@ -258,6 +259,32 @@ async fn a_renewal_keeps_the_binding_and_a_sign_in_or_clear_drops_it() {
         assert_eq!((renewed.body().as_str(), has_offer(&renewed)), ("stranger", false), "{state:?}");
         assert_eq!(browser.get(&site, "/device").await, "Unbound", "{state:?}");
         assert_eq!(browser.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}");
+    }
+}
+
+/// The registration is refused, and its browser has no proof that could show the session under its new id.
+#[tokio::test]
+async fn a_registration_that_meets_a_renewal_leaves_nothing_that_hides_the_session() {
+    for state in ALL {
+        let mut refused = 0;
+        for turns in 0..16 {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            browser.post(&site, "/login").await;
+            let mut early = browser.clone();
+            let registration = early.register(&site);
+            let renewal = browser.send(&site, "POST", "/renew");
+            let (registered, _) = both(registration, renewal, u32::MAX << turns).await;
+            if registered.status() == 200 {
+                continue;
+            }
+            refused += 1;
+            site.pass(70);
+            for method in ["GET", "POST"] {
+                let page = browser.send(&site, method, "/").await;
+                assert_eq!(page.body(), "albus", "{state:?}, {method} after {turns} turns");
+            }
+        }
+        assert!(refused > 0 || state == State::Cookie, "{state:?}");
     }
 }
 

@@ -561,7 +561,11 @@ async fn send(site: &Site, mut browser: Browser, deed: Deed) -> Answer {
 }
 
 /// Drives both, each in its turn by the bits of `order`, and then both as they are woken: one may wait for time to pass.
-async fn both<T>(one: impl Future<Output = T>, two: impl Future<Output = T>, order: u32) -> (T, T) {
+pub(crate) async fn both<T>(
+    one: impl Future<Output = T>,
+    two: impl Future<Output = T>,
+    order: u32,
+) -> (T, T) {
     let (mut one, mut two) = (pin!(one), pin!(two));
     let (mut first, mut second, mut turns) = (None, None, 0..u32::BITS);
     poll_fn(|context| {
