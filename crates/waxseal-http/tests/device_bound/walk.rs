@@ -427,6 +427,10 @@ impl World {
             (_, Some(token)) => token,
             (_, None) if is_old => return Some(text),
             (_, None) => {
+                // The token of an anonymous visitor may be another one of the same session.
+                if let Some(was) = was.filter(|_| act != Act::SignIn) {
+                    self.chains[was].is_unsure |= !self.chains[was].is_owned;
+                }
                 let family = was.map_or(self.chains.len(), |chain| self.chains[chain].family);
                 self.chains.push(Chain { is_owned: act == Act::SignIn, family, ..Chain::default() });
                 Token { chain: self.chains.len() - 1, id: 0, bound: None }
