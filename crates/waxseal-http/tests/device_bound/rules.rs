@@ -164,18 +164,29 @@ async fn a_slow_answer_with_another_offer_does_not_strip_the_binding_from_a_cook
     }
 }
 
-/// A page that left before the registration is answered a minute later, with a second offer.
+/// A page that left before the registration is answered a minute later, with a second offer. The proof that restores the
+/// binding is the registration's, or a later one.
 #[tokio::test]
 async fn a_binding_that_is_restored_after_a_second_offer_does_not_settle_once_more() {
-    let (site, mut browser) = (Site::new(State::Cookie), Browser::new(1));
-    browser.post(&site, "/login").await;
-    let mut before = browser.clone();
-    browser.register(&site).await;
-    site.pass(61);
-    assert!(has_offer(&before.send(&site, "GET", "/").await));
-    browser.jar.insert("__Host-session".to_owned(), before.jar["__Host-session"].clone());
-    assert_eq!(browser.get(&site, "/").await, "albus");
-    assert_eq!(browser.without_proof().get(&site, "/").await, "stranger");
+    for state in [State::Cookie, State::Listed] {
+        for is_refreshed in [false, true] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            browser.post(&site, "/login").await;
+            let mut before = browser.clone();
+            site.pass(30);
+            browser.register(&site).await;
+            site.pass(31);
+            assert!(has_offer(&before.send(&site, "GET", "/").await), "{state:?}");
+            browser.jar.insert("__Host-session".to_owned(), before.jar["__Host-session"].clone());
+            site.pass(40);
+            if is_refreshed {
+                assert_eq!(browser.refresh(&site).await.status(), 200, "{state:?}");
+            }
+            assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+            let page = browser.without_proof().get(&site, "/").await;
+            assert_eq!(page, "stranger", "{state:?}, refreshed: {is_refreshed}");
+        }
+    }
 }
 
 /// Without a list a second offer of a sign-in can be taken up, too: the browser has a key for each. It keeps the one that its
