@@ -170,9 +170,11 @@ impl DeviceGate for DeviceRequest {
         match proof {
             Proof::Proven { binding, since, .. } => match state {
                 // A response that arrived after the registration has put the older token into the browser. Its offer may
-                // have been made after the binding, which would then settle once more.
+                // have been made after the binding, and the proof may be a later one, so the binding counts from the
+                // sign-in. Otherwise it would settle once more.
                 Some(DeviceState::Offered { at, .. } | DeviceState::Owed { at, .. }) => {
-                    let at = u32::try_from(since).map_or(at, |since| since.min(at));
+                    let earliest = since.min(session.signed_in.unwrap_or(since));
+                    let at = u32::try_from(earliest).map_or(at, |earliest| earliest.min(at));
                     DeviceVerdict::Heal(DeviceState::Bound { at, binding }.to_bytes())
                 }
                 _ => DeviceVerdict::AsItIs,

@@ -11,6 +11,7 @@ use waxseal_manager::SessionManager;
 
 use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer, keyring};
 use crate::log;
+use crate::walk::both;
 
 #[tokio::test]
 async fn a_sign_in_is_bound_and_each_request_proves_it() {
@@ -163,18 +164,61 @@ async fn a_slow_answer_with_another_offer_does_not_strip_the_binding_from_a_cook
     }
 }
 
-/// A page that left before the registration is answered a minute later, with a second offer.
+/// A page that left before the registration is answered a minute later, with a second offer. The proof that restores the
+/// binding is the registration's, or a later one.
 #[tokio::test]
 async fn a_binding_that_is_restored_after_a_second_offer_does_not_settle_once_more() {
-    let (site, mut browser) = (Site::new(State::Cookie), Browser::new(1));
-    browser.post(&site, "/login").await;
-    let mut before = browser.clone();
-    browser.register(&site).await;
-    site.pass(61);
-    assert!(has_offer(&before.send(&site, "GET", "/").await));
-    browser.jar.insert("__Host-session".to_owned(), before.jar["__Host-session"].clone());
-    assert_eq!(browser.get(&site, "/").await, "albus");
-    assert_eq!(browser.without_proof().get(&site, "/").await, "stranger");
+    for state in [State::Cookie, State::Listed] {
+        for is_refreshed in [false, true] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            browser.post(&site, "/login").await;
+            let mut before = browser.clone();
+            site.pass(30);
+            browser.register(&site).await;
+            site.pass(31);
+            assert!(has_offer(&before.send(&site, "GET", "/").await), "{state:?}");
+            browser.jar.insert("__Host-session".to_owned(), before.jar["__Host-session"].clone());
+            site.pass(40);
+            if is_refreshed {
+                assert_eq!(browser.refresh(&site).await.status(), 200, "{state:?}");
+            }
+            assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+            let page = browser.without_proof().get(&site, "/").await;
+            assert_eq!(page, "stranger", "{state:?}, refreshed: {is_refreshed}");
+        }
+    }
+}
+
+/// Without a list a second offer of a sign-in can be taken up, too: the browser has a key for each. It keeps the one that its
+/// session names in the end, whichever answer comes last.
+#[tokio::test]
+async fn a_browser_that_has_taken_up_two_offers_keeps_the_key_that_its_cookie_names() {
+    for is_second in [false, true] {
+        let (site, mut browser) = (Site::new(State::Cookie), Browser::new(1));
+        browser.post(&site, "/login").await;
+        let mut before = browser.clone();
+        browser.register(&site).await;
+        site.pass(61);
+        let late = before.send(&site, "GET", "/").await;
+        assert!(has_offer(&late));
+        browser.keep(late.headers());
+        let first = browser.identifier.clone();
+        let healed = site.send(browser.request("GET", "/")).await;
+        assert_eq!(browser.register(&site).await.status(), 200);
+        if !is_second {
+            browser.keep(healed.headers());
+        }
+        let second = browser.identifier.clone();
+        site.pass(661);
+        for (identifier, goes_on) in [(first, !is_second), (second, is_second)] {
+            browser.identifier = identifier;
+            let answer = browser.refresh(&site).await;
+            assert_eq!(answer.body(), if goes_on { "" } else { r#"{"continue":false}"# });
+            assert_eq!(answer.status(), 200);
+        }
+        assert_eq!(browser.get(&site, "/").await, "albus", "second: {is_second}");
+        assert_eq!(browser.without_proof().get(&site, "/").await, "stranger", "second: {is_second}");
+    }
 }
 
 #[tokio::test]
@@ -226,6 +270,32 @@ async fn a_renewal_keeps_the_binding_and_a_sign_in_or_clear_drops_it() {
         assert_eq!((renewed.body().as_str(), has_offer(&renewed)), ("stranger", false), "{state:?}");
         assert_eq!(browser.get(&site, "/device").await, "Unbound", "{state:?}");
         assert_eq!(browser.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}");
+    }
+}
+
+/// The registration is refused, and its browser has no proof that could show the session under its new id.
+#[tokio::test]
+async fn a_registration_that_meets_a_renewal_leaves_nothing_that_hides_the_session() {
+    for state in ALL {
+        let mut refused = 0;
+        for turns in 0..16 {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            browser.post(&site, "/login").await;
+            let mut early = browser.clone();
+            let registration = early.register(&site);
+            let renewal = browser.send(&site, "POST", "/renew");
+            let (registered, _) = both(registration, renewal, u32::MAX << turns).await;
+            if registered.status() == 200 {
+                continue;
+            }
+            refused += 1;
+            site.pass(70);
+            for method in ["GET", "POST"] {
+                let page = browser.send(&site, method, "/").await;
+                assert_eq!(page.body(), "albus", "{state:?}, {method} after {turns} turns");
+            }
+        }
+        assert!(refused > 0 || state == State::Cookie, "{state:?}");
     }
 }
 

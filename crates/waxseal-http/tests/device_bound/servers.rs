@@ -1,7 +1,7 @@
 //! Several servers, their clocks and their keys, and many requests at once.
 
 use waxseal_http::DevicePolicy;
-use waxseal_store::testing::Operation;
+use waxseal_store::testing::{Operation, Turn};
 
 use crate::browser::{ALL, Browser, ON_SERVER, Site, WITH_STORE, challenge_of, has_offer, keyring};
 
@@ -170,6 +170,37 @@ async fn a_registration_without_the_store_is_503_and_can_be_sent_again() {
         site.store.set_away(false);
         assert_eq!(browser.register(&site).await.status(), 200, "{state:?}");
         assert!(browser.get(&site, "/device").await.starts_with("Proven"), "{state:?}");
+    }
+}
+
+/// The store has done what it was asked and is away from then on, so whoever registered does not know.
+#[tokio::test]
+async fn a_binding_that_was_kept_unheard_asks_for_a_sign_in_unless_it_is_sent_again() {
+    for state in WITH_STORE {
+        for is_sent_again in [false, true] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            browser.post(&site, "/login").await;
+            let mut is_away = false;
+            site.store.decide_with(move |operation| match operation {
+                _ if is_away => Turn::Fail,
+                Operation::Create | Operation::Update => {
+                    is_away = true;
+                    Turn::LoseReply
+                }
+                _ => Turn::Work,
+            });
+            assert_eq!(browser.register(&site).await.status(), 503, "{state:?}");
+            site.store.decide_with(|_| Turn::Work);
+            if is_sent_again {
+                assert_eq!(browser.register(&site).await.status(), 200, "{state:?}");
+            }
+            site.pass(66);
+            let owner = if is_sent_again { "albus" } else { "stranger" };
+            assert_eq!(browser.get(&site, "/").await, owner, "{state:?}");
+            browser.sign_in(&site).await;
+            site.pass(66);
+            assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+        }
     }
 }
 

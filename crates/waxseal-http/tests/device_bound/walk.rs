@@ -104,10 +104,19 @@ struct Chain {
     left: Vec<u64>,
 }
 
+/// A key that took up an offer. A browser makes one for each offer, so two offers that it takes up are two keys, also with
+/// the seed of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key {
+    seed: u8,
+    /// The number of the offer.
+    offer: usize,
+}
+
 /// A tie to a key.
 #[derive(Debug, Clone, Copy)]
 struct Bound {
-    seed: u8,
+    key: Key,
     /// By the clock of the server that bound it.
     at: u64,
     done: u64,
@@ -133,7 +142,7 @@ struct Token {
 #[derive(Debug, Clone, Copy)]
 struct Proof {
     chain: usize,
-    seed: u8,
+    key: Key,
     minted: u64,
 }
 
@@ -145,7 +154,7 @@ struct Sent {
     token: Option<Token>,
     chain: Option<Chain>,
     /// The keys that it proves.
-    proves: Vec<u8>,
+    proves: Vec<Key>,
     /// The server's time.
     at: u64,
     begun: u64,
@@ -161,7 +170,9 @@ struct World {
     chains: Vec<Chain>,
     tokens: HashMap<String, Token>,
     proofs: HashMap<String, Proof>,
-    identifiers: HashMap<String, (usize, u8)>,
+    identifiers: HashMap<String, (usize, Key)>,
+    /// The numbers of the offers that were taken up.
+    offers: HashMap<String, usize>,
 }
 
 impl World {
@@ -183,6 +194,7 @@ impl World {
             tokens: HashMap::new(),
             proofs: HashMap::new(),
             identifiers: HashMap::new(),
+            offers: HashMap::new(),
         }
     }
 
@@ -293,7 +305,7 @@ impl World {
         };
         Some(Sent {
             seed: party.seed,
-            proves: proofs.filter(is_good).map(|proof| proof.seed).collect(),
+            proves: proofs.filter(is_good).map(|proof| proof.key).collect(),
             chain: token.map(|token| self.chains[token.chain].clone()),
             deed,
             browser,
@@ -348,17 +360,18 @@ impl World {
             Act::Register if !is_good => {
                 let chain = was.map(|chain| &mut self.chains[chain]);
                 if let Some(chain) = chain {
-                    chain.is_unsure |= chain.bound.is_some_and(|bound| bound.seed != sent.seed);
+                    chain.is_unsure |= chain.bound.is_some_and(|bound| bound.key.seed != sent.seed);
                 }
             }
             _ => {}
         }
         let token = self.given_token(sent, answer, is_shown, was);
-        if act == Act::Register && is_good {
+        let own = (act == Act::Register).then(|| self.key_of(sent));
+        if let Some(key) = own.filter(|_| is_good) {
             let (chain, identifier) = (was.expect("it was bound"), identifier.clone().expect("it was told"));
             self.parties[sent.deed.party].browser.identifier = Some(identifier.clone());
-            self.identifiers.insert(identifier, (chain, sent.seed));
-            let bound = Bound { seed: sent.seed, at: sent.at, done: self.now };
+            self.identifiers.insert(identifier, (chain, key));
+            let bound = Bound { key, at: sent.at, done: self.now };
             let first = self.chains[chain].bound.get_or_insert(bound);
             // An answer that is asked for once more, with a token from before, counts from its own time.
             first.at = first.at.max(bound.at);
@@ -368,16 +381,23 @@ impl World {
         }
         let known = sent.browser.identifier.as_ref().and_then(|identifier| self.identifiers.get(identifier));
         let proven = match act {
-            Act::Register => was.map(|chain| (chain, sent.seed)),
+            Act::Register => was.zip(own),
             Act::Refresh => known.copied(),
             _ => None,
         };
-        if let Some((chain, seed)) = proven.filter(|_| is_good) {
+        if let Some((chain, key)) = proven.filter(|_| is_good) {
             let jar = &self.parties[sent.deed.party].browser.jar;
             for (_, (value, _)) in jar.iter().filter(|(name, _)| is_device_cookie(name)) {
-                self.proofs.entry(value.clone()).or_insert(Proof { chain, seed, minted: sent.at });
+                self.proofs.entry(value.clone()).or_insert(Proof { chain, key, minted: sent.at });
             }
         }
+    }
+
+    /// The key with which a party registers.
+    fn key_of(&mut self, sent: &Sent) -> Key {
+        let offer = sent.browser.offer.clone().expect("a registration takes up an offer");
+        let count = self.offers.len();
+        Key { seed: sent.seed, offer: *self.offers.entry(offer).or_insert(count) }
     }
 
     fn doubt_family(&mut self, chain: usize) {
@@ -407,6 +427,10 @@ impl World {
             (_, Some(token)) => token,
             (_, None) if is_old => return Some(text),
             (_, None) => {
+                // The token of an anonymous visitor may be another one of the same session.
+                if let Some(was) = was.filter(|_| act != Act::SignIn) {
+                    self.chains[was].is_unsure |= !self.chains[was].is_owned;
+                }
                 let family = was.map_or(self.chains.len(), |chain| self.chains[chain].family);
                 self.chains.push(Chain { is_owned: act == Act::SignIn, family, ..Chain::default() });
                 Token { chain: self.chains.len() - 1, id: 0, bound: None }
@@ -414,15 +438,15 @@ impl World {
         };
         // It was healed.
         let proven = was.and_then(|chain| self.chains[chain].bound).filter(|_| act != Act::SignIn);
-        if let (None, Some(bound), [seed, ..]) = (token.bound, proven, &*sent.proves) {
-            token.bound = Some(Bound { seed: *seed, ..bound });
+        if let (None, Some(bound), [key, ..]) = (token.bound, proven, &*sent.proves) {
+            token.bound = Some(Bound { key: *key, ..bound });
         }
         self.tokens.insert(text.clone(), token);
         Some(text)
     }
 
     /// What holds for every answer.
-    fn judge(&self, sent: &Sent, (answer, _): &Answer) -> Result<(), String> {
+    fn judge(&self, sent: &Sent, (answer, identifier): &Answer) -> Result<(), String> {
         let act = sent.deed.act;
         let is_shown = answer.status() == 200 && answer.body() == "albus" && act != Act::SignIn;
         if is_shown {
@@ -446,28 +470,45 @@ impl World {
                 let is_settling = sent.at < bound.at + SETTLING;
                 hold(
                     "no page is shown to a request that is neither proven, settling, nor unbound by what is known",
-                    sent.proves.contains(&bound.seed) || is_settling || lacks,
+                    sent.proves.contains(&bound.key) || is_settling || lacks,
                 )?;
             }
         }
-        if act == Act::Refresh {
-            self.judge_refresh(sent, answer)?;
+        match act {
+            Act::Refresh => self.judge_refresh(sent, answer),
+            Act::Register => self.judge_registration(answer, identifier.as_ref()),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn judge_registration(
+        &self,
+        answer: &Response<String>,
+        identifier: Option<&String>,
+    ) -> Result<(), String> {
+        let known = identifier.and_then(|identifier| self.identifiers.get(identifier));
+        let Some((chain, key)) = known.filter(|_| answer.status() == 200) else { return Ok(()) };
+        let first = self.chains[*chain].bound.expect("it was bound");
+        hold(
+            "a session has one key where a server can see both",
+            first.key == *key || self.state == State::Cookie,
+        )
     }
 
     fn judge_refresh(&self, sent: &Sent, answer: &Response<String>) -> Result<(), String> {
         let identifier = sent.browser.identifier.as_ref().expect("it came with one");
-        let Some((chain, seed)) = self.identifiers.get(identifier).copied() else { return Ok(()) };
+        let Some((chain, key)) = self.identifiers.get(identifier).copied() else { return Ok(()) };
         let is_told_to_stop = answer.body() == ENDED;
         let gives = answer.headers().get_all("set-cookie").iter().any(|line| {
             let line = line.to_str().expect("it was written here");
             is_device_cookie(line) && !line.contains("Max-Age=0")
         });
-        hold("a device is proven by its key alone", !gives || seed == sent.seed)?;
+        hold("a device is proven by its key alone", !gives || key.seed == sent.seed)?;
         let Some(token) = sent.token.filter(|token| token.chain == chain) else { return Ok(()) };
         let now = &self.chains[chain];
-        let knows = self.bound(token, now).is_none_or(|bound| bound.seed == seed);
+        // Without a list, `cookie` binds a session to each offer that is taken up: a second one, too, which was made to a
+        // request from before the first binding. The key that the token names stays, and the other is of no use.
+        let knows = self.bound(token, now).is_none_or(|bound| bound.key == key);
         let left = now.left.get(token.id).copied();
         let is_forgotten =
             left.is_some_and(|left| self.now + self.ahead[1].unsigned_abs() >= left + TOMBSTONE);
@@ -497,7 +538,7 @@ impl World {
             chain.over.is_none() || !is_change || !is_shown || self.state == State::Cookie,
         )?;
         let is_current = token.id == chain.left.len() || self.state == State::Cookie;
-        let is_proven = self.bound(token, chain).is_none_or(|bound| sent.proves.contains(&bound.seed));
+        let is_proven = self.bound(token, chain).is_none_or(|bound| sent.proves.contains(&bound.key));
         let may_see = chain.is_owned && chain.over.is_none() && is_current && is_proven;
         hold("a living session's visitor is shown it", is_shown || !may_see)
     }
@@ -524,7 +565,11 @@ async fn send(site: &Site, mut browser: Browser, deed: Deed) -> Answer {
 }
 
 /// Drives both, each in its turn by the bits of `order`, and then both as they are woken: one may wait for time to pass.
-async fn both<T>(one: impl Future<Output = T>, two: impl Future<Output = T>, order: u32) -> (T, T) {
+pub(crate) async fn both<T>(
+    one: impl Future<Output = T>,
+    two: impl Future<Output = T>,
+    order: u32,
+) -> (T, T) {
     let (mut one, mut two) = (pin!(one), pin!(two));
     let (mut first, mut second, mut turns) = (None, None, 0..u32::BITS);
     poll_fn(|context| {
