@@ -34,6 +34,14 @@ pub(crate) struct Until {
     pub(crate) elapsed: Option<Duration>,
 }
 
+/// Where an input comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A seed, or kept by an earlier run.
+    Start,
+    Mutation,
+}
+
 pub(crate) struct Campaign {
     name: &'static str,
     target: Box<dyn Target>,
@@ -89,13 +97,13 @@ impl Campaign {
     pub(crate) fn run(&mut self, until: Until) -> Result<bool> {
         let (start, before) = (Instant::now(), self.count);
         for seed in self.starts.clone() {
-            self.look_at(&seed)?;
+            self.look_at(&seed, Origin::Start)?;
         }
         let mut input = Vec::new();
         while !self.is_done(until, start) {
             let [from, other] = [(); 2].map(|()| self.start());
             mutate(&mut input, &self.starts[from], &self.starts[other], &mut self.random);
-            self.look_at(&input)?;
+            self.look_at(&input, Origin::Mutation)?;
             self.count += 1;
             if self.count.is_multiple_of(STRETCH) {
                 self.keep_count()?;
@@ -108,7 +116,7 @@ impl Campaign {
     }
 
     fn is_done(&self, until: Until, start: Instant) -> bool {
-        self.failures == MOST_FAILURES
+        self.failures >= MOST_FAILURES
             || until.count.is_some_and(|count| self.count >= count)
             || until.elapsed.is_some_and(|time| start.elapsed() >= time)
     }
@@ -120,12 +128,13 @@ impl Campaign {
         if is_any || self.starts[one].len() <= self.starts[two].len() { one } else { two }
     }
 
-    fn look_at(&mut self, input: &[u8]) -> Result<()> {
+    fn look_at(&mut self, input: &[u8], origin: Origin) -> Result<()> {
         let Run { outcome, time, memory } = guard::run(&mut *self.target, input);
         match outcome {
             Err(message) => self.fail("panic", &message, input)?,
             Ok(outcome) => {
-                if self.outcomes.insert(outcome) && self.starts.len() < MOST_KEPT {
+                let is_new = self.outcomes.insert(outcome) && origin == Origin::Mutation;
+                if is_new && self.starts.len() < MOST_KEPT {
                     self.keep("kept", input)?;
                     self.starts.push(input.to_vec());
                 }
@@ -155,7 +164,10 @@ impl Campaign {
     }
 
     fn keep_count(&self) -> Result<()> {
-        Ok(fs::write(self.folder.join("count"), self.count.to_string())?)
+        // Put in place whole, since a number that was lost would count from 0 again.
+        let (whole, written) = (self.folder.join("count"), self.folder.join("count.new"));
+        fs::write(&written, self.count.to_string())?;
+        Ok(fs::rename(written, whole)?)
     }
 
     fn keep(&self, folder: &str, input: &[u8]) -> Result<PathBuf> {
