@@ -57,6 +57,9 @@ struct Slot {
     host: Option<HeaderValue>,
     target: Uri,
     visit: OnceCell<Visit>,
+    /// `true` if the session was loaded before the request's end, `false` if the end came first. Set once, by whichever
+    /// came first, so that a session is either committed or closed.
+    in_time: OnceLock<bool>,
     /// The foreign cookies, once they have been read.
     foreign: OnceLock<ForeignCookies>,
     /// The foreign sessions in a store, if they were loaded after the others.
@@ -163,6 +166,24 @@ impl RequestSession {
         }
     }
 
+    /// Closes the session without saving it: for a request that is dropped without a response. What it wrote is lost, and
+    /// what a clone of this handle writes from now on fails with [`waxseal_session::Error::Sent`].
+    ///
+    /// A [`SessionService`](crate::SessionService) does this by itself. Do not call it while
+    /// [`SessionLayer::finish`](crate::SessionLayer::finish) runs, which has to complete its commit.
+    pub fn close(&self) {
+        if let Some(visit) = self.visit_at_end() {
+            drop(visit.session().close());
+        }
+    }
+
+    /// Ends the request's time to load its session, and returns the visit if it was loaded in time. A session that is
+    /// loaded after this can be read but not written, because nobody will commit it.
+    pub(crate) fn visit_at_end(&self) -> Option<&Visit> {
+        let in_time = *self.0.in_time.get_or_init(|| false);
+        self.visit().filter(|_| in_time)
+    }
+
     /// Signs in `owner`, the app's own name for the user. The session gets a new id and records the time. If sessions are
     /// on the server, it also records the browser's name for lists, from the request's `User-Agent`. Its entries stay.
     ///
@@ -266,7 +287,8 @@ impl RequestSession {
         match self.load().await {
             Ok(session) => Ok(session.destroy()?),
             Err(Error::Unavailable(_)) => {
-                Ok(self.0.visit.get_or_init(|| async { self.0.to_end() }).await.destroy()?)
+                let visit = self.0.visit.get_or_init(|| async { self.0.to_end() }).await;
+                Ok(self.0.in_time(visit).destroy()?)
             }
             Err(error) => Err(error),
         }
@@ -463,6 +485,7 @@ impl Slot {
             host: headers.get(HOST).cloned(),
             target: target.clone(),
             visit: OnceCell::new(),
+            in_time: OnceLock::new(),
             foreign: OnceLock::new(),
             stored: OnceLock::new(),
             asked_foreign: AtomicBool::new(false),
@@ -480,9 +503,18 @@ impl Slot {
         match self.visit.set(visit) {
             Err(SetError::InitializingError(visit)) => Err(Box::new(visit)),
             Ok(()) | Err(SetError::AlreadyInitializedError(_)) => {
-                Ok(self.visit.get().expect("it was set just now, or before").session().clone())
+                Ok(self.in_time(self.visit.get().expect("it was set just now, or before")).clone())
             }
         }
+    }
+
+    /// The session of a visit that was just loaded. It is closed if the request has ended meanwhile.
+    fn in_time<'a>(&self, visit: &'a Visit) -> &'a Session {
+        let session = visit.session();
+        if !*self.in_time.get_or_init(|| true) {
+            drop(session.close());
+        }
+        session
     }
 
     /// [Keeps](Self::keep) a visit, unless the old app's cookies require that it ends, is hidden or is replaced.
@@ -568,7 +600,7 @@ impl Slot {
     fn load_waiting<'a>(&'a self, opened: Opened<'a>) -> Loading<'a> {
         Box::pin(async move {
             let load = async || self.settle(opened.load(self.carrier.now()).await?).await;
-            Ok(self.visit.get_or_try_init(load).await?.session().clone())
+            Ok(self.in_time(self.visit.get_or_try_init(load).await?).clone())
         })
     }
 

@@ -39,7 +39,8 @@ use crate::status::status_of;
 /// A time limit can be inside or outside. Inside (`Router::layer(timeout)` before `.layer(sessions)`), a handler that
 /// takes too long is answered with 408 or 503, so its changes are dropped. Outside, the request is dropped without a
 /// response from this layer: nothing is committed, not even a sign-out, but a save that has begun is completed,
-/// although the client gets an error. So put it inside, unless the limit has to include the store's time.
+/// although the client gets an error. What tasks of the handler write afterwards is refused, as after the response's
+/// head. So put it inside, unless the limit has to include the store's time.
 ///
 /// Put the layer around the whole router. Inside a nested router it sees only the rest of the path, and cannot delete
 /// cookies of its name that were set for the path's beginning.
@@ -160,7 +161,9 @@ impl SessionLayer {
             return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
         }
         match self.enter(&mut request) {
-            Entered::Anew(session) => Box::pin(leave(self.clone(), session, call(request))),
+            Entered::Anew(session) => {
+                Box::pin(leave(self.clone(), Unanswered(Some(session)), call(request)))
+            }
             Entered::Again => Box::pin(pass(call(request))),
             Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
         }
@@ -202,6 +205,23 @@ const HOW_TO_ALLOW: &str = "The session layer refuses requests of other sites th
     `CrossOrigin::refuse().trust([\"https://app.example\"])?` for certain origins, \
     `CrossOrigin::refuse().except(\"/webhook\")` for certain paths, `CrossOrigin::allow()` for all requests.";
 
+/// The session of a request that has no response yet. It is closed if the request is dropped.
+struct Unanswered(Option<RequestSession>);
+
+impl Unanswered {
+    fn answered(mut self) -> RequestSession {
+        self.0.take().expect("it is taken only here")
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(session) = &self.0 {
+            session.close();
+        }
+    }
+}
+
 /// The response of a service inside a clone of the layer. The outer layer does everything else.
 async fn pass<F, B, E>(answer: F) -> Result<Response<SessionBody<B>>, E>
 where
@@ -212,7 +232,7 @@ where
 
 async fn leave<F, B, E>(
     sessions: SessionLayer,
-    session: RequestSession,
+    unanswered: Unanswered,
     answer: F,
 ) -> Result<Response<SessionBody<B>>, E>
 where
@@ -224,7 +244,9 @@ where
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
     });
-    let mut response = match answer.await {
+    let answer = answer.await;
+    let session = unanswered.answered();
+    let mut response = match answer {
         Ok(Ok(response)) => response.map(SessionBody::inner),
         Ok(Err(error)) => {
             sessions.abandon(&session).await;
@@ -239,7 +261,9 @@ where
         tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
         response = failed(&error);
         // There is nothing left to save, but if the request ended its session, the browser must still forget it.
-        let _ = sessions.finish(&session, &mut response).await;
+        if sessions.finish(&session, &mut response).await.is_err() {
+            session.close();
+        }
     }
     Ok(response)
 }

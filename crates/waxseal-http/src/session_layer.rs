@@ -192,7 +192,8 @@ impl SessionLayer {
     ///
     /// A response with status 500 or more, or 408, [drops](is_failure) the request's changes, but a session that the
     /// request destroyed is still ended. If the changes were [dropped](RequestSession::rollback) before, later changes
-    /// are those of the error page and are kept. After this call the session can be read but not written.
+    /// are those of the error page and are kept. After this call the session can be read but not written, also if it is
+    /// loaded only then, as by a stream or a socket.
     ///
     /// If the request brought several valid cookies of this name, or (under a name without `__Host-`) more than are
     /// tried, the response deletes all but this layer's own. In state `cookie` a sign-out does so, too, and so does a
@@ -208,7 +209,7 @@ impl SessionLayer {
     /// status. `response` is then unchanged and must not be sent: finish an error response instead. The session is
     /// again as it was before the request, and can be written for that response.
     pub async fn finish<B>(&self, request: &RequestSession, response: &mut Response<B>) -> Result<(), Error> {
-        let Some(visit) = request.visit() else { return Ok(()) };
+        let Some(visit) = request.visit_at_end() else { return Ok(()) };
         let session = visit.session();
         let accessed = session.is_accessed();
         if is_failure(response.status()) {
@@ -290,7 +291,7 @@ impl SessionLayer {
     }
 
     async fn commit(&self, request: &RequestSession, now: SystemTime) -> Result<Outcome, Error> {
-        let Some(visit) = request.visit() else { return Ok(Outcome::Keep) };
+        let Some(visit) = request.visit_at_end() else { return Ok(Outcome::Keep) };
         if !self.sessions().commit_waits(visit) {
             return commit_with_foreign(&self.carrier, request, visit, now).await;
         }
