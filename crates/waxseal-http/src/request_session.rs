@@ -1,5 +1,6 @@
 //! The session of one request, opened at its first use.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -32,7 +33,7 @@ pub(crate) const MAX_CANDIDATES: usize = 4;
 /// The session of one request. It is opened only when asked for, and at most once.
 ///
 /// Behind a [`SessionLayer`](crate::SessionLayer) it is in the request's extensions. Clones share the session.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RequestSession(Arc<Slot>);
 
 /// What ends the foreign sessions that a request brought.
@@ -45,7 +46,6 @@ pub(crate) enum ForeignEnd {
 
 type Loading<'a> = Pin<Box<dyn Future<Output = Result<Session, Error>> + Send + 'a>>;
 
-#[derive(Debug)]
 struct Slot {
     carrier: Carrier,
     /// The first `Cookie` field, and further ones. Browsers send only one.
@@ -695,6 +695,13 @@ impl Slot {
         let (first, others) = &self.cookies;
         let fields = first.iter().chain(others);
         fields.flat_map(|field| cookies::values_in(field.as_bytes(), name))
+    }
+}
+
+/// Shows the session's state. The request's cookies are secrets.
+impl fmt::Debug for RequestSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSession").field("session", &self.loaded()).finish_non_exhaustive()
     }
 }
 

@@ -546,6 +546,22 @@ async fn a_session_is_closed_once_the_head_has_left() {
     }
 }
 
+/// `#[tracing::instrument]` prints each argument of a handler.
+#[tokio::test]
+async fn the_debug_form_of_a_requests_session_has_no_cookie() {
+    let site = Site::new();
+    let token = site.token(|session| session.insert("name", "Merlin").unwrap()).await;
+    let cookie = format!("{}; theirs=secret", site.cookie(&token));
+    let request = http::Request::builder().header(COOKIE, &cookie).header("host", "a.example").body(()).unwrap();
+    let session = site.layer.session_of(request.method(), request.uri(), request.headers());
+    for loaded in [false, true] {
+        let shown = format!("{session:?} {:#?}", axum::Extension(session.clone()));
+        assert!(!shown.contains(&token[..20]) && !shown.contains("secret"), "{shown}");
+        assert_eq!(shown.contains("entries: 1"), loaded, "{shown}");
+        session.load().await.unwrap();
+    }
+}
+
 /// As in a stream or a socket, whose handler passes its session on without loading it.
 #[tokio::test]
 async fn a_session_that_is_loaded_only_after_the_head_has_left_can_be_read_and_not_written() {
