@@ -27,7 +27,8 @@ use crate::status::status_of;
 /// store until the last clone of the layer is dropped.
 ///
 /// Two layers can be around one request. If they are clones of one layer, each applies its rule for requests from other
-/// sites, and the inner one does nothing else. If their cookies have different names, each carries its own session, and
+/// sites, and the inner one does nothing else. An inner clone with a binding of devices or a migration that the outer one
+/// does not have is answered with a 500 that says so. If their cookies have different names, each carries its own session, and
 /// the handler gets that of the inner layer. Two managers with one cookie name would overwrite each other's cookies, so
 /// such a request is answered with a 500 that says so.
 ///
@@ -175,6 +176,9 @@ impl SessionLayer {
         if !is_again && outer.is_some_and(|outer| outer.cookie_name() == self.cookie().name()) {
             return self.twice();
         }
+        if is_again && outer.is_some_and(|outer| self.carrier().adds_to(outer.carrier())) {
+            return self.without_effect();
+        }
         if let Err(refused) = self.cross_origin_rule().check(request, self.scheme()) {
             tracing::info!(reason = %refused, "cross-site request refused");
             return Entered::Refused(refused.status(), format!("{refused}.\n\n{HOW_TO_ALLOW}\n"));
@@ -189,11 +193,22 @@ impl SessionLayer {
     }
 
     fn twice(&self) -> Entered {
-        let text = format!(
+        Self::misplaced(format!(
             "two session layers with different managers are around this route, both for the cookie `{}`; use clones of \
              one layer, or give one of them a cookie of another name",
             self.cookie().name()
-        );
+        ))
+    }
+
+    fn without_effect(&self) -> Entered {
+        Self::misplaced(format!(
+            "a session layer for the cookie `{}` is within a clone of it, and binds devices or reads old cookies in a way of its \
+             own, which would have no effect; set this on the outer layer, or put the two beside each other",
+            self.cookie().name()
+        ))
+    }
+
+    fn misplaced(text: String) -> Entered {
         tracing::error!("{text}");
         Entered::Refused(StatusCode::INTERNAL_SERVER_ERROR, format!("{text}\n"))
     }

@@ -98,6 +98,8 @@ impl SessionLayer {
 
     /// Binds sessions to the devices on which they began: see [`DeviceBinding`].
     ///
+    /// For a stricter policy on some routes, put a clone with that binding beside the others and not inside of one.
+    ///
     /// # Errors
     ///
     /// [`SetupError`] if the cookie or the binding's settings do not allow it, or the manager has no keys for it.
