@@ -9,7 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::sync::{OnceCell, SetError};
-use waxseal_manager::{Access, Error, Foreign, Opened, Rejected, Session, SessionManager, Snapshot, Visit};
+use waxseal_manager::session::backend::Phase;
+use waxseal_manager::{
+    Access, Error, Foreign, Opened, PublicId, Rejected, Session, SessionManager, Snapshot, Visit,
+};
 
 use crate::carrier::Carrier;
 use crate::cookies;
@@ -291,6 +294,39 @@ impl RequestSession {
                 Ok(self.0.in_time(visit).destroy()?)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id. The session
+    /// of this request ends as by [`destroy`](Self::destroy), so that what is written next begins a new one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load) and of [`SessionManager::end`](waxseal_manager::SessionManager::end).
+    pub async fn end_session(&self, public_id: PublicId) -> Result<bool, Error> {
+        let session = self.load().await?;
+        let Some(owner) = session.owner() else { return Ok(false) };
+        let is_own = self.visit().and_then(Visit::public_id) == Some(public_id);
+        if is_own && session.phase() != Phase::Sent {
+            session.destroy()?;
+            return Ok(true);
+        }
+        self.sessions().end(&owner, public_id, self.now()).await
+    }
+
+    /// Ends all sessions of `owner` at once. If this request's session was loaded and came as one of them, it ends as by
+    /// [`destroy`](Self::destroy): a sign-in after this call begins a new session, and one before it is lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SessionManager::end_all`](waxseal_manager::SessionManager::end_all) and of [`destroy`](Self::destroy).
+    pub async fn end_all_sessions(&self, owner: &str) -> Result<(), Error> {
+        self.sessions().end_all(owner, self.now()).await?;
+        match self.loaded() {
+            Some(session) if session.phase() != Phase::Sent && session.owner_before().as_deref() == Some(owner) => {
+                Ok(session.destroy()?)
+            }
+            _ => Ok(()),
         }
     }
 
