@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, Uri};
+use tracing::Instrument;
 use waxseal_manager::{Error, Keyring, Outcome, SessionManager, Visit};
 
 use crate::carrier::Carrier;
@@ -306,7 +307,8 @@ impl SessionLayer {
         if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await {
             return outcome;
         }
-        match tokio::spawn(commit).await {
+        // In the request's span, so that the lines of a commit can be told from those of others.
+        match tokio::spawn(commit.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(failed) => match failed.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
