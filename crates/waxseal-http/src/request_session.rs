@@ -330,23 +330,25 @@ impl RequestSession {
         }
     }
 
-    /// What the request has proven about the device that its session is bound to. Loads the session.
+    /// What the request has proven about the device that its session is bound to. Loads the session, and counts as access.
     ///
     /// # Errors
     ///
     /// Those of [`load`](Self::load).
     #[cfg(feature = "device")]
     pub async fn device(&self) -> Result<Device, Error> {
-        self.load().await?;
+        self.load().await?.note_access();
         let (Some(device), Some(visit)) = (&self.0.device, self.visit()) else { return Ok(Device::Unbound) };
         Ok(device.device(visit))
     }
 
-    /// When the session was bound to a device; `None` if it is not bound or was not loaded.
+    /// When the session was bound to a device; `None` if it is not bound or was not loaded. Counts as access.
     #[cfg(feature = "device")]
     #[must_use]
     pub fn device_bound_since(&self) -> Option<SystemTime> {
-        bound_since(self.visit()?)
+        let visit = self.visit()?;
+        visit.session().note_access();
+        bound_since(visit)
     }
 
     /// The `Set-Cookie` line that makes the browser prove its device before it repeats this request; `None` if the request

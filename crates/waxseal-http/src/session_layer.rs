@@ -232,8 +232,9 @@ impl SessionLayer {
             false => None,
         };
         let changed = session.is_modified();
-        let is_anonymous = session.is_new() && session.is_confirmed();
-        let personal = accessed && (!session.is_new() || changed);
+        // Not `is_new`, which would count as access, so that a session that was only loaded would be sealed anew.
+        let is_anonymous = session.began_here() && session.is_confirmed();
+        let personal = accessed && (!session.began_here() || changed);
         if request.is_head() {
             session.page_unseen();
         }

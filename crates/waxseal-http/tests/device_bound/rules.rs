@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE};
+use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE, VARY};
 use tokio::time::timeout;
 use waxseal_http::{
     DeviceBinding, DevicePolicy, EndReason, SessionCookie, SessionEnded, SessionLayer, SetupError,
@@ -81,6 +81,19 @@ async fn a_binding_that_an_outer_clone_of_the_layer_does_not_have_is_refused_and
     }
     for inner in [&plain, &strict] {
         assert_eq!(status(inner, &strict).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_shows_only_the_device_is_its_visitors_own() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.send(&site, "POST", "/login").await;
+        browser.register(&site).await;
+        let page = browser.send(&site, "GET", "/device").await;
+        assert!(page.body().starts_with("Proven"), "{state:?}");
+        assert_eq!(page.headers()[VARY], "Cookie", "{state:?}");
+        assert!(page.headers()[CACHE_CONTROL].to_str().unwrap().starts_with("private"), "{state:?}");
     }
 }
 

@@ -63,6 +63,11 @@ async fn show(request: Request) -> Result<Response> {
     Ok(html(name.unwrap_or_default()))
 }
 
+async fn load(request: Request) -> Result<Response> {
+    request.session().await?;
+    Ok(html("loaded"))
+}
+
 async fn enter(request: Request) -> Result<Response> {
     let session = request.session().await?;
     session.sign_in("albus", request.now())?;
@@ -81,6 +86,7 @@ async fn fail(request: Request) -> Result<Response> {
 
 fn client(settings: Settings) -> Client {
     let app = App::new("demo").get("/name/{of}", show).post("/enter", enter).get("/fail", fail);
+    let app = app.get("/load", load);
     Client::with_settings(app, &settings).unwrap()
 }
 
@@ -101,6 +107,12 @@ async fn the_access_log_has_a_line_for_each_request_and_no_secret() {
     let (latency, rest) = rest.split_once(' ').unwrap();
     assert!(latency.parse::<f64>().is_ok(), "{latency}");
     assert_eq!(rest, r#"session="read"}: answered path="/name/hagrid" client=127.0.0.1"#);
+
+    client.post_form("/enter", &[]).await;
+    let load = client.get("/load").await;
+    assert!(!load.headers().contains_key("vary"));
+    let lines = printed.take();
+    assert!(lines[1].contains(r#"route="/load" status=200"#) && lines[1].contains(r#"session="loaded"}"#), "{lines:?}");
 
     client.post_form("/enter", &[]).await;
     client.get("/nowhere").await;
