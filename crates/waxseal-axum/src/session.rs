@@ -60,7 +60,8 @@ pub struct LazySession {
 impl Session {
     /// Signs in `owner`, the app's own name for the user, such as a number in its database. The session gets a new id,
     /// so that an attacker who planted the old one gains nothing, and records the time and the browser's name for
-    /// lists. Its entries stay; to drop them, call [`renew_empty`](waxseal_session::Session::renew_empty) before.
+    /// lists. Its entries stay, unless another owner was signed in: then it is emptied first, so write to it after this
+    /// call. To drop them in any case, call [`renew_empty`](waxseal_session::Session::renew_empty) before.
     ///
     /// # Errors
     ///

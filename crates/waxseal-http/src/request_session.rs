@@ -188,7 +188,8 @@ impl RequestSession {
     }
 
     /// Signs in `owner`, the app's own name for the user. The session gets a new id and records the time. If sessions are
-    /// on the server, it also records the browser's name for lists, from the request's `User-Agent`. Its entries stay.
+    /// on the server, it also records the browser's name for lists, from the request's `User-Agent`. Its entries stay, unless
+    /// another owner was signed in: see [`Session::sign_in`].
     ///
     /// # Errors
     ///

@@ -89,7 +89,10 @@ impl ChangeLog {
     #[must_use]
     pub fn changes_class(&self) -> bool {
         self.iter()
-            .any(|change| matches!(change, Change::Permanent(_) | Change::Metadata(LIFE, _) | Change::Reset))
+            .any(|change| {
+                use Change::{Metadata, Permanent, Reset, SignIn};
+                matches!(change, Permanent(_) | Metadata(LIFE, _) | Reset | SignIn(_))
+            })
     }
 }
 

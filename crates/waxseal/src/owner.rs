@@ -36,8 +36,9 @@ pub struct OwnSession {
 /// and [`end_all_sessions`](Self::end_all_sessions) work.
 impl Request {
     /// Signs in `owner`, the app's own name for the user. The session gets a new id, so that an attacker who planted
-    /// the old one gains nothing, and records the time and the browser's name for lists. Its entries stay; to drop
-    /// them, call [`Session::renew_empty`](crate::Session::renew_empty) before.
+    /// the old one gains nothing, and records the time and the browser's name for lists. Its entries stay,
+    /// unless another owner was signed in: then it is emptied first, so write to it after this call. To drop them in any
+    /// case, call [`Session::renew_empty`](crate::Session::renew_empty) before.
     ///
     /// # Errors
     ///
