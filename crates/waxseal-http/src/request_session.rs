@@ -324,7 +324,9 @@ impl RequestSession {
     pub async fn end_all_sessions(&self, owner: &str) -> Result<(), Error> {
         self.sessions().end_all(owner, self.now()).await?;
         match self.loaded() {
-            Some(session) if session.phase() != Phase::Sent && session.owner_before().as_deref() == Some(owner) => {
+            Some(session)
+                if session.phase() != Phase::Sent && session.owner_before().as_deref() == Some(owner) =>
+            {
                 Ok(session.destroy()?)
             }
             _ => Ok(()),

@@ -162,9 +162,7 @@ impl SessionLayer {
             return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
         }
         match self.enter(&mut request) {
-            Entered::Anew(session) => {
-                Box::pin(leave(self.clone(), Unanswered(Some(session)), call(request)))
-            }
+            Entered::Anew(session) => Box::pin(leave(self.clone(), Unanswered(Some(session)), call(request))),
             Entered::Again => Box::pin(pass(call(request))),
             Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
         }

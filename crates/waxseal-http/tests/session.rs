@@ -552,7 +552,8 @@ async fn the_debug_form_of_a_requests_session_has_no_cookie() {
     let site = Site::new();
     let token = site.token(|session| session.insert("name", "Merlin").unwrap()).await;
     let cookie = format!("{}; theirs=secret", site.cookie(&token));
-    let request = http::Request::builder().header(COOKIE, &cookie).header("host", "a.example").body(()).unwrap();
+    let request =
+        http::Request::builder().header(COOKIE, &cookie).header("host", "a.example").body(()).unwrap();
     let session = site.layer.session_of(request.method(), request.uri(), request.headers());
     for loaded in [false, true] {
         let shown = format!("{session:?} {:#?}", axum::Extension(session.clone()));
@@ -573,9 +574,7 @@ async fn a_session_that_is_loaded_only_after_the_head_has_left_can_be_read_and_n
         ("ready", |late| Box::pin(async move { Ok(late.ready().unwrap().insert("late", 1)?) })),
         ("sign out", |late| Box::pin(async move { late.destroy().await })),
         ("sign in", |late| Box::pin(async move { late.sign_in("merlin", None).await })),
-        ("sign out a loaded one", |late| {
-            Box::pin(async move { Ok(late.load().await?.destroy()?) })
-        }),
+        ("sign out a loaded one", |late| Box::pin(async move { Ok(late.load().await?.destroy()?) })),
     ];
     let site = Site::new();
     let token = site.token(|session| session.insert("name", "Merlin").unwrap()).await;

@@ -54,7 +54,9 @@ async fn the_paths_of_the_devices_belong_to_the_fallback_that_counts() {
     let merged_before = other().merge(app(Some(binding())).unwrap());
     let merged_after = app(Some(binding())).unwrap().merge(other());
     let fallback_after = app(Some(binding())).unwrap().fallback(async || http::StatusCode::NOT_FOUND);
-    for (case, app, status) in [("before", merged_before, 400), ("after", merged_after, 404), ("fallback", fallback_after, 404)] {
+    for (case, app, status) in
+        [("before", merged_before, 400), ("after", merged_after, 404), ("fallback", fallback_after, 404)]
+    {
         assert_eq!(Browser::new(app).post("/_device/refresh").await.status, status, "{case}");
     }
 }

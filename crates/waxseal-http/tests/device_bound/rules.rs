@@ -70,8 +70,7 @@ async fn a_binding_that_an_outer_clone_of_the_layer_does_not_have_is_refused_and
     let cookie = SessionCookie::builder().build().unwrap();
     let sessions = SessionManager::cookie(&keyring(&[1]), cookie.name(), "demo").unwrap();
     let plain = SessionLayer::new(sessions.with_device_tokens(&keyring(&[1])).unwrap(), cookie);
-    let bound =
-        |policy| plain.clone().device_bound(&DeviceBinding::new(policy)).unwrap();
+    let bound = |policy| plain.clone().device_bound(&DeviceBinding::new(policy)).unwrap();
     let (lax, strict) = (bound(DevicePolicy::Observe), bound(DevicePolicy::RequireAll));
     log::start();
     log::clear();

@@ -771,8 +771,16 @@ async fn who_signs_in_over_anothers_session_gets_nothing_of_it_on_either_side() 
         assert_eq!(answer.await.status, 303, "{place:?}");
         assert!(browser.in_flask(11).contains_key("cart"), "{place:?}");
         browser.sign_in(20, "8").await;
-        assert_eq!((browser.user_in_flask(21).as_deref(), browser.page(21).await.as_deref()), (Some("8"), Some("8")), "{place:?}");
-        assert_eq!((browser.cart(22).await, browser.in_flask(22).contains_key("cart")), (None, false), "{place:?}");
+        assert_eq!(
+            (browser.user_in_flask(21).as_deref(), browser.page(21).await.as_deref()),
+            (Some("8"), Some("8")),
+            "{place:?}"
+        );
+        assert_eq!(
+            (browser.cart(22).await, browser.in_flask(22).contains_key("cart")),
+            (None, false),
+            "{place:?}"
+        );
         browser.sign_out(30).await;
         assert_eq!((browser.user_in_flask(31), browser.page(31).await), (None, None), "{place:?}");
     }

@@ -352,10 +352,18 @@ async fn who_signs_in_over_anothers_session_finds_nothing_of_it_and_ends_it() {
             session.insert("own", 1).unwrap();
             let token = commit(&here, &session, &old, at(2)).await.unwrap();
             let session = change(&there, &token, at(3)).await;
-            assert_eq!((session.keys(), session.owner().as_deref()), (vec!["own".to_owned()], Some("minerva")), "{case}");
+            assert_eq!(
+                (session.keys(), session.owner().as_deref()),
+                (vec!["own".to_owned()], Some("minerva")),
+                "{case}"
+            );
             assert_eq!(session.flashed_messages(&[]).len(), 1, "{case}");
             assert!(!is_good(&here, &old, 3).await && !is_good(&there, &old, 3).await, "{case}");
-            assert_eq!((listed(&here, "albus", 3).await, listed(&here, "minerva", 3).await), (0, 1), "{case}");
+            assert_eq!(
+                (listed(&here, "albus", 3).await, listed(&here, "minerva", 3).await),
+                (0, 1),
+                "{case}"
+            );
         }
     }
 }

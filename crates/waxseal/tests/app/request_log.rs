@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use waxseal::testing::Client;
-use waxseal::{App, Body, Error, MemoryStore, Method, RepeatLimit, Request, Response, Result, Settings, html};
+use waxseal::{
+    App, Body, Error, MemoryStore, Method, RepeatLimit, Request, Response, Result, Settings, html,
+};
 use waxseal_store::testing::FaultyStore;
 
 #[derive(Clone, Default)]
@@ -112,7 +114,10 @@ async fn the_access_log_has_a_line_for_each_request_and_no_secret() {
     let load = client.get("/load").await;
     assert!(!load.headers().contains_key("vary"));
     let lines = printed.take();
-    assert!(lines[1].contains(r#"route="/load" status=200"#) && lines[1].contains(r#"session="loaded"}"#), "{lines:?}");
+    assert!(
+        lines[1].contains(r#"route="/load" status=200"#) && lines[1].contains(r#"session="loaded"}"#),
+        "{lines:?}"
+    );
 
     client.post_form("/enter", &[]).await;
     client.get("/nowhere").await;

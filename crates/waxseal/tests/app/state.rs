@@ -82,7 +82,11 @@ async fn a_teardown_comes_at_the_end_of_every_request() {
     assert_eq!(client.get("/panic").await.status(), 500);
     log::clear();
     let answer = client.get("/nowhere").await;
-    assert!(log::lines().iter().any(|line| line.contains("after its answer's head had left")), "{:?}", log::lines());
+    assert!(
+        log::lines().iter().any(|line| line.contains("after its answer's head had left")),
+        "{:?}",
+        log::lines()
+    );
     let notes = answer.request().state::<Notes>().unwrap().lock().unwrap().clone();
     assert_eq!(notes, ["/ 200", "/panic 500", "/nowhere 404"]);
 }
