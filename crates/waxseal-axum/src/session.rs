@@ -148,9 +148,9 @@ impl Session {
     }
 
     /// Ends all sessions of any owner at once, for example of a user whose account an administrator locks. Check before
-    /// that the visitor may do so. The visitor's own session ends, too, if it is the owner's: sign in after this call and
-    /// not before. To keep it, there is [`end_other_sessions`](Self::end_other_sessions). Outside a handler, use a clone of the layer:
-    /// `layer.sessions().end_all(owner, layer.now())`.
+    /// that the visitor may do so. The visitor's own session ends, too, if it is the owner's: sign in after this call
+    /// and not before. To keep it, there is [`end_other_sessions`](Self::end_other_sessions). Outside a handler, use a
+    /// clone of the layer: `layer.sessions().end_all(owner, layer.now())`.
     ///
     /// # Errors
     ///

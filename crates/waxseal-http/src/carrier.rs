@@ -98,8 +98,8 @@ impl Carrier {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// Returns `true` if this carrier has readers or a binding of devices that `outer` does not have. Within `outer`, they
-    /// would do nothing.
+    /// Returns `true` if this carrier has readers or a binding of devices that `outer` does not have. Within `outer`,
+    /// they would do nothing.
     pub(crate) fn adds_to(&self, outer: &Self) -> bool {
         let adds = adds(self.readers.as_ref(), outer.readers.as_ref());
         #[cfg(feature = "device")]

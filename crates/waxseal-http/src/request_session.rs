@@ -169,8 +169,8 @@ impl RequestSession {
         }
     }
 
-    /// Closes the session without saving it: for a request that is dropped without a response. What it wrote is lost, and
-    /// what a clone of this handle writes from now on fails with [`waxseal_session::Error::Sent`].
+    /// Closes the session without saving it: for a request that is dropped without a response. What it wrote is lost,
+    /// and what a clone of this handle writes from now on fails with [`waxseal_session::Error::Sent`].
     ///
     /// A [`SessionService`](crate::SessionService) does this by itself. Do not call it while
     /// [`SessionLayer::finish`](crate::SessionLayer::finish) runs, which has to complete its commit.
@@ -187,9 +187,9 @@ impl RequestSession {
         self.visit().filter(|_| in_time)
     }
 
-    /// Signs in `owner`, the app's own name for the user. The session gets a new id and records the time. If sessions are
-    /// on the server, it also records the browser's name for lists, from the request's `User-Agent`. Its entries stay, unless
-    /// another owner was signed in: see [`Session::sign_in`].
+    /// Signs in `owner`, the app's own name for the user. The session gets a new id and records the time. If sessions
+    /// are on the server, it also records the browser's name for lists, from the request's `User-Agent`. Its entries
+    /// stay, unless another owner was signed in: see [`Session::sign_in`].
     ///
     /// # Errors
     ///
@@ -208,7 +208,8 @@ impl RequestSession {
     ///
     /// # Errors
     ///
-    /// Those of [`SessionManager::revalidate`](waxseal_manager::SessionManager::revalidate), and of [`load`](Self::load).
+    /// Those of [`SessionManager::revalidate`](waxseal_manager::SessionManager::revalidate), and of
+    /// [`load`](Self::load).
     pub async fn revalidate(&self) -> Result<(), Error> {
         self.load().await?;
         let (carrier, visit) = (&self.0.carrier, self.visit());
@@ -298,8 +299,8 @@ impl RequestSession {
         }
     }
 
-    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id. The session
-    /// of this request ends as by [`destroy`](Self::destroy), so that what is written next begins a new one.
+    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id. The
+    /// session of this request ends as by [`destroy`](Self::destroy), so that what is written next begins a new one.
     ///
     /// # Errors
     ///
@@ -315,12 +316,13 @@ impl RequestSession {
         self.sessions().end(&owner, public_id, self.now()).await
     }
 
-    /// Ends all sessions of `owner` at once. If this request's session was loaded and came as one of them, it ends as by
-    /// [`destroy`](Self::destroy): a sign-in after this call begins a new session, and one before it is lost.
+    /// Ends all sessions of `owner` at once. If this request's session was loaded and came as one of them, it ends as
+    /// by [`destroy`](Self::destroy): a sign-in after this call begins a new session, and one before it is lost.
     ///
     /// # Errors
     ///
-    /// Those of [`SessionManager::end_all`](waxseal_manager::SessionManager::end_all) and of [`destroy`](Self::destroy).
+    /// Those of [`SessionManager::end_all`](waxseal_manager::SessionManager::end_all) and of
+    /// [`destroy`](Self::destroy).
     pub async fn end_all_sessions(&self, owner: &str) -> Result<(), Error> {
         self.sessions().end_all(owner, self.now()).await?;
         match self.loaded() {
@@ -333,7 +335,8 @@ impl RequestSession {
         }
     }
 
-    /// What the request has proven about the device that its session is bound to. Loads the session, and counts as access.
+    /// What the request has proven about the device that its session is bound to. Loads the session, and counts as
+    /// access.
     ///
     /// # Errors
     ///
@@ -354,8 +357,8 @@ impl RequestSession {
         bound_since(visit)
     }
 
-    /// The `Set-Cookie` line that makes the browser prove its device before it repeats this request; `None` if the request
-    /// is not [proven](Device::Proven), or if the browser says that it cannot.
+    /// The `Set-Cookie` line that makes the browser prove its device before it repeats this request; `None` if the
+    /// request is not [proven](Device::Proven), or if the browser says that it cannot.
     ///
     /// # Errors
     ///
@@ -458,7 +461,8 @@ impl RequestSession {
     }
 
     /// The `Set-Cookie` lines that delete foreign cookies whose sessions are over: taken over or permanently refused in
-    /// this request, or `ended` by it. The cookie of an app that runs beside this one stays when its session is taken over.
+    /// this request, or `ended` by it. The cookie of an app that runs beside this one stays when its session is taken
+    /// over.
     pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Vec<HeaderValue> {
         let (Some(visit), Some(foreign)) = (self.visit(), self.0.foreign.get()) else { return Vec::new() };
         let signed_out = ended == ForeignEnd::SignedOut;

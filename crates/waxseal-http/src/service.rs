@@ -27,10 +27,10 @@ use crate::status::status_of;
 /// store until the last clone of the layer is dropped.
 ///
 /// Two layers can be around one request. If they are clones of one layer, each applies its rule for requests from other
-/// sites, and the inner one does nothing else. An inner clone with a binding of devices or a migration that the outer one
-/// does not have is answered with a 500 that says so. If their cookies have different names, each carries its own session, and
-/// the handler gets that of the inner layer. Two managers with one cookie name would overwrite each other's cookies, so
-/// such a request is answered with a 500 that says so.
+/// sites, and the inner one does nothing else. An inner clone with a binding of devices or a migration that the outer
+/// one does not have is answered with a 500 that says so. If their cookies have different names, each carries its own
+/// session, and the handler gets that of the inner layer. Two managers with one cookie name would overwrite each
+/// other's cookies, so such a request is answered with a 500 that says so.
 ///
 /// A request's changes are dropped if its response [means failure](crate::is_failure), and if the inner service panics
 /// or returns an error, which is passed on. A session that the request destroyed is ended nevertheless. A layer that

@@ -49,10 +49,11 @@ impl Session {
     /// This gives the session a [new id](Self::renew), so that an id that an attacker planted is worthless, and sets
     /// the [owner](Self::set_owner) and the [time of the sign-in](Self::signed_in_at).
     ///
-    /// What an anonymous visitor has gathered stays, and so do the entries of the same owner. If another owner was signed
-    /// in, the session is emptied first, so that one person's entries are not shown to the next one at the same browser. Of
-    /// what this request has done before, only its messages and its choice of the session's class then stay; so write
-    /// after the sign-in. To remove the entries in any case, call [`renew_empty`](Self::renew_empty) first.
+    /// What an anonymous visitor has gathered stays, and so do the entries of the same owner. If another owner was
+    /// signed in, the session is emptied first, so that one person's entries are not shown to the next one at the same
+    /// browser. Of what this request has done before, only its messages and its choice of the session's class then
+    /// stay; so write after the sign-in. To remove the entries in any case, call [`renew_empty`](Self::renew_empty)
+    /// first.
     ///
     /// In states `store` and `mirrored`, a response may be lost on its way, and the visitor may come again with the old
     /// id. If the same owner signs in again, the session of the lost response is renewed once more and keeps its

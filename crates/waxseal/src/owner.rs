@@ -36,9 +36,9 @@ pub struct OwnSession {
 /// and [`end_all_sessions`](Self::end_all_sessions) work.
 impl Request {
     /// Signs in `owner`, the app's own name for the user. The session gets a new id, so that an attacker who planted
-    /// the old one gains nothing, and records the time and the browser's name for lists. Its entries stay,
-    /// unless another owner was signed in: then it is emptied first, so write to it after this call. To drop them in any
-    /// case, call [`Session::renew_empty`](crate::Session::renew_empty) before.
+    /// the old one gains nothing, and records the time and the browser's name for lists. Its entries stay, unless
+    /// another owner was signed in: then it is emptied first, so write to it after this call. To drop them in any case,
+    /// call [`Session::renew_empty`](crate::Session::renew_empty) before.
     ///
     /// # Errors
     ///
@@ -116,8 +116,8 @@ impl Request {
         Ok(listed.iter().map(own).collect())
     }
 
-    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id. The session
-    /// of this request ends as by [`sign_out`](Self::sign_out).
+    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id. The
+    /// session of this request ends as by [`sign_out`](Self::sign_out).
     ///
     /// # Errors
     ///
@@ -143,10 +143,10 @@ impl Request {
         Ok(self.session_layer().sessions().end_others(visit)?)
     }
 
-    /// Ends all sessions of `owner`, whoever the visitor is: for example from an admin page, to lock a stolen account. It
-    /// happens at once, and also if the request fails. The handler has to check that the visitor may do this, and to
-    /// refuse the owner's next sign-in. The visitor's own session ends, too, if it is the owner's: a sign-in of the visitor
-    /// comes after this call and not before.
+    /// Ends all sessions of `owner`, whoever the visitor is: for example from an admin page, to lock a stolen account.
+    /// It happens at once, and also if the request fails. The handler has to check that the visitor may do this, and to
+    /// refuse the owner's next sign-in. The visitor's own session ends, too, if it is the owner's: a sign-in of the
+    /// visitor comes after this call and not before.
     ///
     /// # Errors
     ///
