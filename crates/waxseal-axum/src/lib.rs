@@ -27,7 +27,14 @@
 //!
 //! `Router::layer` wraps what the router contains at that point. So add the [`SessionLayer`] after the routes, after
 //! `.fallback(…)`, and after the `.layer(…)` of each middleware that uses the session (`middleware::from_fn`,
-//! [`RequireSignIn`]). A handler that it does not wrap answers [`Error::NoLayer`]. Time limits belong inside of it;
+//! [`RequireSignIn`]). A handler that it does not wrap answers [`Error::NoLayer`].
+//!
+//! [Device binding](Waxseal::device_bound) needs the layer around the fallback, too, because browsers send requests to
+//! two paths that are no routes. These take it away: `.route_layer(sessions)`, `.fallback(…)` after the layer, and
+//! `.merge(other)` after the layer, by which the fallback of `other` counts. Write
+//! `other.merge(routes.layer(sessions))`.
+//!
+//! Time limits belong inside of it;
 //! CORS, and a `map_response` that makes error pages, belong outside: see [`SessionLayer::layer`]'s service.
 
 mod error;

@@ -60,7 +60,8 @@ pub struct LazySession {
 impl Session {
     /// Signs in `owner`, the app's own name for the user, such as a number in its database. The session gets a new id,
     /// so that an attacker who planted the old one gains nothing, and records the time and the browser's name for
-    /// lists. Its entries stay; to drop them, call [`renew_empty`](waxseal_session::Session::renew_empty) before.
+    /// lists. Its entries stay, unless another owner was signed in: then it is emptied first, so write to it after this
+    /// call. To drop them in any case, call [`renew_empty`](waxseal_session::Session::renew_empty) before.
     ///
     /// # Errors
     ///
@@ -122,15 +123,14 @@ impl Session {
     }
 
     /// Ends one of the visitor's own sessions, given its [public session id](OwnSession::public_id). Returns `false` if
-    /// none has that id.
+    /// none has that id. The session of this request ends as by [`sign_out`](Self::sign_out).
     ///
     /// # Errors
     ///
     /// [`Error::PublicId`] (400), and those of [`own_sessions`](Self::own_sessions).
     pub async fn end_session(&self, public_id: &str) -> Result<bool> {
         let public_id = PublicId::parse(public_id).ok_or(Error::PublicId)?;
-        let Some(owner) = self.session.owner() else { return Ok(false) };
-        Ok(self.request.request.sessions().end(&owner, public_id, self.now()).await?)
+        Ok(self.request.request.end_session(public_id).await?)
     }
 
     /// Ends all of the visitor's sessions but this one, once the request has succeeded: for example after a change of
@@ -148,9 +148,9 @@ impl Session {
     }
 
     /// Ends all sessions of any owner at once, for example of a user whose account an administrator locks. Check before
-    /// that the visitor may do so. For the visitor's own sessions there is
-    /// [`end_other_sessions`](Self::end_other_sessions). Outside a handler, use a clone of the layer:
-    /// `layer.sessions().end_all(owner, layer.now())`.
+    /// that the visitor may do so. The visitor's own session ends, too, if it is the owner's: sign in after this call
+    /// and not before. To keep it, there is [`end_other_sessions`](Self::end_other_sessions). Outside a handler, use a
+    /// clone of the layer: `layer.sessions().end_all(owner, layer.now())`.
     ///
     /// # Errors
     ///
@@ -168,7 +168,7 @@ impl Session {
     /// }
     /// ```
     pub async fn end_all_sessions(&self, owner: &str) -> Result<()> {
-        Ok(self.request.request.sessions().end_all(owner, self.now()).await?)
+        Ok(self.request.request.end_all_sessions(owner).await?)
     }
 
     /// The end of the session, as a future, for a response that stays open, such as events or a socket. It resolves

@@ -181,7 +181,8 @@ impl Waxseal {
     /// Binds sessions to the devices on which they began. Off unless set. With
     /// `DeviceBinding::new(DevicePolicy::Require)`, a stolen cookie becomes useless within eleven minutes. Browsers
     /// send requests to two paths of the layer, `/_device/register` and `/_device/refresh`, so put the layer around the
-    /// whole router.
+    /// whole router, its fallback included: see [order of layers](crate#order-of-layers). If these paths answer 404, no
+    /// session is ever bound.
     ///
     /// # Example
     ///

@@ -98,9 +98,22 @@ impl Carrier {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
+    /// Returns `true` if this carrier has readers or a binding of devices that `outer` does not have. Within `outer`,
+    /// they would do nothing.
+    pub(crate) fn adds_to(&self, outer: &Self) -> bool {
+        let adds = adds(self.readers.as_ref(), outer.readers.as_ref());
+        #[cfg(feature = "device")]
+        let adds = adds || self::adds(self.bound.as_ref(), outer.bound.as_ref());
+        adds
+    }
+
     pub(crate) fn downgrade(&self) -> WeakCarrier {
         WeakCarrier { shared: Arc::downgrade(&self.shared), clock: self.clock.clone() }
     }
+}
+
+fn adds<T>(inner: Option<&Arc<T>>, outer: Option<&Arc<T>>) -> bool {
+    inner.is_some_and(|inner| outer.is_none_or(|outer| !Arc::ptr_eq(inner, outer)))
 }
 
 impl WeakCarrier {

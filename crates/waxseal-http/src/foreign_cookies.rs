@@ -20,7 +20,6 @@ const MAX_READ: usize = 64;
 pub(crate) struct Readers(Vec<Box<dyn ForeignSessions>>);
 
 /// A valid foreign session.
-#[derive(Debug)]
 pub(crate) struct Good {
     pub(crate) foreign: Foreign,
     /// The cookie's value if its reader shares a sign-in, else empty.
@@ -30,7 +29,7 @@ pub(crate) struct Good {
 }
 
 /// The valid foreign sessions of one request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct ForeignCookies {
     good: Vec<Good>,
     /// The `Set-Cookie` lines that delete the valid cookies, one for each reader that found one. `true` if the browser

@@ -128,7 +128,7 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
 pub struct NotYet;
 
 /// A cookie of the old app, written by this app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by callers")]
 pub struct WrittenCookie {
     /// The value.
@@ -137,6 +137,13 @@ pub struct WrittenCookie {
     pub replay_id: [u8; Foreign::REPLAY_ID_BYTES],
     /// The time for which browsers keep it; `None` if it lasts until they are closed.
     pub lasts: Option<Duration>,
+}
+
+/// Shows no value, which signs in at the old app.
+impl fmt::Debug for WrittenCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WrittenCookie").field("lasts", &self.lasts).finish_non_exhaustive()
+    }
 }
 
 /// A foreign session that is being loaded.

@@ -1,5 +1,6 @@
 //! The session of one request, opened at its first use.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,7 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::sync::{OnceCell, SetError};
-use waxseal_manager::{Access, Error, Foreign, Opened, Rejected, Session, SessionManager, Snapshot, Visit};
+use waxseal_manager::session::backend::Phase;
+use waxseal_manager::{
+    Access, Error, Foreign, Opened, PublicId, Rejected, Session, SessionManager, Snapshot, Visit,
+};
 
 use crate::carrier::Carrier;
 use crate::cookies;
@@ -32,7 +36,7 @@ pub(crate) const MAX_CANDIDATES: usize = 4;
 /// The session of one request. It is opened only when asked for, and at most once.
 ///
 /// Behind a [`SessionLayer`](crate::SessionLayer) it is in the request's extensions. Clones share the session.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RequestSession(Arc<Slot>);
 
 /// What ends the foreign sessions that a request brought.
@@ -45,7 +49,6 @@ pub(crate) enum ForeignEnd {
 
 type Loading<'a> = Pin<Box<dyn Future<Output = Result<Session, Error>> + Send + 'a>>;
 
-#[derive(Debug)]
 struct Slot {
     carrier: Carrier,
     /// The first `Cookie` field, and further ones. Browsers send only one.
@@ -57,6 +60,9 @@ struct Slot {
     host: Option<HeaderValue>,
     target: Uri,
     visit: OnceCell<Visit>,
+    /// `true` if the session was loaded before the request's end, `false` if the end came first. Set once, by whichever
+    /// came first, so that a session is either committed or closed.
+    in_time: OnceLock<bool>,
     /// The foreign cookies, once they have been read.
     foreign: OnceLock<ForeignCookies>,
     /// The foreign sessions in a store, if they were loaded after the others.
@@ -163,8 +169,27 @@ impl RequestSession {
         }
     }
 
-    /// Signs in `owner`, the app's own name for the user. The session gets a new id and records the time. If sessions are
-    /// on the server, it also records the browser's name for lists, from the request's `User-Agent`. Its entries stay.
+    /// Closes the session without saving it: for a request that is dropped without a response. What it wrote is lost,
+    /// and what a clone of this handle writes from now on fails with [`waxseal_session::Error::Sent`].
+    ///
+    /// A [`SessionService`](crate::SessionService) does this by itself. Do not call it while
+    /// [`SessionLayer::finish`](crate::SessionLayer::finish) runs, which has to complete its commit.
+    pub fn close(&self) {
+        if let Some(visit) = self.visit_at_end() {
+            drop(visit.session().close());
+        }
+    }
+
+    /// Ends the request's time to load its session, and returns the visit if it was loaded in time. A session that is
+    /// loaded after this can be read but not written, because nobody will commit it.
+    pub(crate) fn visit_at_end(&self) -> Option<&Visit> {
+        let in_time = *self.0.in_time.get_or_init(|| false);
+        self.visit().filter(|_| in_time)
+    }
+
+    /// Signs in `owner`, the app's own name for the user. The session gets a new id and records the time. If sessions
+    /// are on the server, it also records the browser's name for lists, from the request's `User-Agent`. Its entries
+    /// stay, unless another owner was signed in: see [`Session::sign_in`].
     ///
     /// # Errors
     ///
@@ -183,7 +208,8 @@ impl RequestSession {
     ///
     /// # Errors
     ///
-    /// Those of [`SessionManager::revalidate`](waxseal_manager::SessionManager::revalidate), and of [`load`](Self::load).
+    /// Those of [`SessionManager::revalidate`](waxseal_manager::SessionManager::revalidate), and of
+    /// [`load`](Self::load).
     pub async fn revalidate(&self) -> Result<(), Error> {
         self.load().await?;
         let (carrier, visit) = (&self.0.carrier, self.visit());
@@ -266,33 +292,73 @@ impl RequestSession {
         match self.load().await {
             Ok(session) => Ok(session.destroy()?),
             Err(Error::Unavailable(_)) => {
-                Ok(self.0.visit.get_or_init(|| async { self.0.to_end() }).await.destroy()?)
+                let visit = self.0.visit.get_or_init(|| async { self.0.to_end() }).await;
+                Ok(self.0.in_time(visit).destroy()?)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// What the request has proven about the device that its session is bound to. Loads the session.
+    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id. The
+    /// session of this request ends as by [`destroy`](Self::destroy), so that what is written next begins a new one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load) and of [`SessionManager::end`](waxseal_manager::SessionManager::end).
+    pub async fn end_session(&self, public_id: PublicId) -> Result<bool, Error> {
+        let session = self.load().await?;
+        let Some(owner) = session.owner() else { return Ok(false) };
+        let is_own = self.visit().and_then(Visit::public_id) == Some(public_id);
+        if is_own && session.phase() != Phase::Sent {
+            session.destroy()?;
+            return Ok(true);
+        }
+        self.sessions().end(&owner, public_id, self.now()).await
+    }
+
+    /// Ends all sessions of `owner` at once. If this request's session was loaded and came as one of them, it ends as
+    /// by [`destroy`](Self::destroy): a sign-in after this call begins a new session, and one before it is lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SessionManager::end_all`](waxseal_manager::SessionManager::end_all) and of
+    /// [`destroy`](Self::destroy).
+    pub async fn end_all_sessions(&self, owner: &str) -> Result<(), Error> {
+        self.sessions().end_all(owner, self.now()).await?;
+        match self.loaded() {
+            Some(session)
+                if session.phase() != Phase::Sent && session.owner_before().as_deref() == Some(owner) =>
+            {
+                Ok(session.destroy()?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the request has proven about the device that its session is bound to. Loads the session, and counts as
+    /// access.
     ///
     /// # Errors
     ///
     /// Those of [`load`](Self::load).
     #[cfg(feature = "device")]
     pub async fn device(&self) -> Result<Device, Error> {
-        self.load().await?;
+        self.load().await?.note_access();
         let (Some(device), Some(visit)) = (&self.0.device, self.visit()) else { return Ok(Device::Unbound) };
         Ok(device.device(visit))
     }
 
-    /// When the session was bound to a device; `None` if it is not bound or was not loaded.
+    /// When the session was bound to a device; `None` if it is not bound or was not loaded. Counts as access.
     #[cfg(feature = "device")]
     #[must_use]
     pub fn device_bound_since(&self) -> Option<SystemTime> {
-        bound_since(self.visit()?)
+        let visit = self.visit()?;
+        visit.session().note_access();
+        bound_since(visit)
     }
 
-    /// The `Set-Cookie` line that makes the browser prove its device before it repeats this request; `None` if the request
-    /// is not [proven](Device::Proven), or if the browser says that it cannot.
+    /// The `Set-Cookie` line that makes the browser prove its device before it repeats this request; `None` if the
+    /// request is not [proven](Device::Proven), or if the browser says that it cannot.
     ///
     /// # Errors
     ///
@@ -395,7 +461,8 @@ impl RequestSession {
     }
 
     /// The `Set-Cookie` lines that delete foreign cookies whose sessions are over: taken over or permanently refused in
-    /// this request, or `ended` by it. The cookie of an app that runs beside this one stays when its session is taken over.
+    /// this request, or `ended` by it. The cookie of an app that runs beside this one stays when its session is taken
+    /// over.
     pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Vec<HeaderValue> {
         let (Some(visit), Some(foreign)) = (self.visit(), self.0.foreign.get()) else { return Vec::new() };
         let signed_out = ended == ForeignEnd::SignedOut;
@@ -463,6 +530,7 @@ impl Slot {
             host: headers.get(HOST).cloned(),
             target: target.clone(),
             visit: OnceCell::new(),
+            in_time: OnceLock::new(),
             foreign: OnceLock::new(),
             stored: OnceLock::new(),
             asked_foreign: AtomicBool::new(false),
@@ -480,9 +548,18 @@ impl Slot {
         match self.visit.set(visit) {
             Err(SetError::InitializingError(visit)) => Err(Box::new(visit)),
             Ok(()) | Err(SetError::AlreadyInitializedError(_)) => {
-                Ok(self.visit.get().expect("it was set just now, or before").session().clone())
+                Ok(self.in_time(self.visit.get().expect("it was set just now, or before")).clone())
             }
         }
+    }
+
+    /// The session of a visit that was just loaded. It is closed if the request has ended meanwhile.
+    fn in_time<'a>(&self, visit: &'a Visit) -> &'a Session {
+        let session = visit.session();
+        if !*self.in_time.get_or_init(|| true) {
+            drop(session.close());
+        }
+        session
     }
 
     /// [Keeps](Self::keep) a visit, unless the old app's cookies require that it ends, is hidden or is replaced.
@@ -568,7 +645,7 @@ impl Slot {
     fn load_waiting<'a>(&'a self, opened: Opened<'a>) -> Loading<'a> {
         Box::pin(async move {
             let load = async || self.settle(opened.load(self.carrier.now()).await?).await;
-            Ok(self.visit.get_or_try_init(load).await?.session().clone())
+            Ok(self.in_time(self.visit.get_or_try_init(load).await?).clone())
         })
     }
 
@@ -663,6 +740,13 @@ impl Slot {
         let (first, others) = &self.cookies;
         let fields = first.iter().chain(others);
         fields.flat_map(|field| cookies::values_in(field.as_bytes(), name))
+    }
+}
+
+/// Shows the session's state. The request's cookies are secrets.
+impl fmt::Debug for RequestSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSession").field("session", &self.loaded()).finish_non_exhaustive()
     }
 }
 

@@ -27,9 +27,10 @@ use crate::status::status_of;
 /// store until the last clone of the layer is dropped.
 ///
 /// Two layers can be around one request. If they are clones of one layer, each applies its rule for requests from other
-/// sites, and the inner one does nothing else. If their cookies have different names, each carries its own session, and
-/// the handler gets that of the inner layer. Two managers with one cookie name would overwrite each other's cookies, so
-/// such a request is answered with a 500 that says so.
+/// sites, and the inner one does nothing else. An inner clone with a binding of devices or a migration that the outer
+/// one does not have is answered with a 500 that says so. If their cookies have different names, each carries its own
+/// session, and the handler gets that of the inner layer. Two managers with one cookie name would overwrite each
+/// other's cookies, so such a request is answered with a 500 that says so.
 ///
 /// A request's changes are dropped if its response [means failure](crate::is_failure), and if the inner service panics
 /// or returns an error, which is passed on. A session that the request destroyed is ended nevertheless. A layer that
@@ -39,7 +40,8 @@ use crate::status::status_of;
 /// A time limit can be inside or outside. Inside (`Router::layer(timeout)` before `.layer(sessions)`), a handler that
 /// takes too long is answered with 408 or 503, so its changes are dropped. Outside, the request is dropped without a
 /// response from this layer: nothing is committed, not even a sign-out, but a save that has begun is completed,
-/// although the client gets an error. So put it inside, unless the limit has to include the store's time.
+/// although the client gets an error. What tasks of the handler write afterwards is refused, as after the response's
+/// head. So put it inside, unless the limit has to include the store's time.
 ///
 /// Put the layer around the whole router. Inside a nested router it sees only the rest of the path, and cannot delete
 /// cookies of its name that were set for the path's beginning.
@@ -160,7 +162,7 @@ impl SessionLayer {
             return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
         }
         match self.enter(&mut request) {
-            Entered::Anew(session) => Box::pin(leave(self.clone(), session, call(request))),
+            Entered::Anew(session) => Box::pin(leave(self.clone(), Unanswered(Some(session)), call(request))),
             Entered::Again => Box::pin(pass(call(request))),
             Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
         }
@@ -171,6 +173,9 @@ impl SessionLayer {
         let is_again = outer.is_some_and(|outer| self.carries(outer));
         if !is_again && outer.is_some_and(|outer| outer.cookie_name() == self.cookie().name()) {
             return self.twice();
+        }
+        if is_again && outer.is_some_and(|outer| self.carrier().adds_to(outer.carrier())) {
+            return self.without_effect();
         }
         if let Err(refused) = self.cross_origin_rule().check(request, self.scheme()) {
             tracing::info!(reason = %refused, "cross-site request refused");
@@ -186,11 +191,22 @@ impl SessionLayer {
     }
 
     fn twice(&self) -> Entered {
-        let text = format!(
+        Self::misplaced(format!(
             "two session layers with different managers are around this route, both for the cookie `{}`; use clones of \
              one layer, or give one of them a cookie of another name",
             self.cookie().name()
-        );
+        ))
+    }
+
+    fn without_effect(&self) -> Entered {
+        Self::misplaced(format!(
+            "a session layer for the cookie `{}` is within a clone of it, and binds devices or reads old cookies in a way of its \
+             own, which would have no effect; set this on the outer layer, or put the two beside each other",
+            self.cookie().name()
+        ))
+    }
+
+    fn misplaced(text: String) -> Entered {
         tracing::error!("{text}");
         Entered::Refused(StatusCode::INTERNAL_SERVER_ERROR, format!("{text}\n"))
     }
@@ -202,6 +218,23 @@ const HOW_TO_ALLOW: &str = "The session layer refuses requests of other sites th
     `CrossOrigin::refuse().trust([\"https://app.example\"])?` for certain origins, \
     `CrossOrigin::refuse().except(\"/webhook\")` for certain paths, `CrossOrigin::allow()` for all requests.";
 
+/// The session of a request that has no response yet. It is closed if the request is dropped.
+struct Unanswered(Option<RequestSession>);
+
+impl Unanswered {
+    fn answered(mut self) -> RequestSession {
+        self.0.take().expect("it is taken only here")
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(session) = &self.0 {
+            session.close();
+        }
+    }
+}
+
 /// The response of a service inside a clone of the layer. The outer layer does everything else.
 async fn pass<F, B, E>(answer: F) -> Result<Response<SessionBody<B>>, E>
 where
@@ -212,7 +245,7 @@ where
 
 async fn leave<F, B, E>(
     sessions: SessionLayer,
-    session: RequestSession,
+    unanswered: Unanswered,
     answer: F,
 ) -> Result<Response<SessionBody<B>>, E>
 where
@@ -224,7 +257,9 @@ where
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
     });
-    let mut response = match answer.await {
+    let answer = answer.await;
+    let session = unanswered.answered();
+    let mut response = match answer {
         Ok(Ok(response)) => response.map(SessionBody::inner),
         Ok(Err(error)) => {
             sessions.abandon(&session).await;
@@ -239,7 +274,9 @@ where
         tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
         response = failed(&error);
         // There is nothing left to save, but if the request ended its session, the browser must still forget it.
-        let _ = sessions.finish(&session, &mut response).await;
+        if sessions.finish(&session, &mut response).await.is_err() {
+            session.close();
+        }
     }
     Ok(response)
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, Uri};
+use tracing::Instrument;
 use waxseal_manager::{Error, Keyring, Outcome, SessionManager, Visit};
 
 use crate::carrier::Carrier;
@@ -97,6 +98,8 @@ impl SessionLayer {
     }
 
     /// Binds sessions to the devices on which they began: see [`DeviceBinding`].
+    ///
+    /// For a stricter policy on some routes, put a clone with that binding beside the others and not inside of one.
     ///
     /// # Errors
     ///
@@ -192,7 +195,8 @@ impl SessionLayer {
     ///
     /// A response with status 500 or more, or 408, [drops](is_failure) the request's changes, but a session that the
     /// request destroyed is still ended. If the changes were [dropped](RequestSession::rollback) before, later changes
-    /// are those of the error page and are kept. After this call the session can be read but not written.
+    /// are those of the error page and are kept. After this call the session can be read but not written, also if it is
+    /// loaded only then, as by a stream or a socket.
     ///
     /// If the request brought several valid cookies of this name, or (under a name without `__Host-`) more than are
     /// tried, the response deletes all but this layer's own. In state `cookie` a sign-out does so, too, and so does a
@@ -208,7 +212,7 @@ impl SessionLayer {
     /// status. `response` is then unchanged and must not be sent: finish an error response instead. The session is
     /// again as it was before the request, and can be written for that response.
     pub async fn finish<B>(&self, request: &RequestSession, response: &mut Response<B>) -> Result<(), Error> {
-        let Some(visit) = request.visit() else { return Ok(()) };
+        let Some(visit) = request.visit_at_end() else { return Ok(()) };
         let session = visit.session();
         let accessed = session.is_accessed();
         if is_failure(response.status()) {
@@ -228,8 +232,9 @@ impl SessionLayer {
             false => None,
         };
         let changed = session.is_modified();
-        let is_anonymous = session.is_new() && session.is_confirmed();
-        let personal = accessed && (!session.is_new() || changed);
+        // Not `is_new`, which would count as access, so that a session that was only loaded would be sealed anew.
+        let is_anonymous = session.began_here() && session.is_confirmed();
+        let personal = accessed && (!session.began_here() || changed);
         if request.is_head() {
             session.page_unseen();
         }
@@ -290,7 +295,7 @@ impl SessionLayer {
     }
 
     async fn commit(&self, request: &RequestSession, now: SystemTime) -> Result<Outcome, Error> {
-        let Some(visit) = request.visit() else { return Ok(Outcome::Keep) };
+        let Some(visit) = request.visit_at_end() else { return Ok(Outcome::Keep) };
         if !self.sessions().commit_waits(visit) {
             return commit_with_foreign(&self.carrier, request, visit, now).await;
         }
@@ -303,7 +308,8 @@ impl SessionLayer {
         if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await {
             return outcome;
         }
-        match tokio::spawn(commit).await {
+        // In the request's span, so that the lines of a commit can be told from those of others.
+        match tokio::spawn(commit.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(failed) => match failed.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),

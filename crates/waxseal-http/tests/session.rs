@@ -546,6 +546,79 @@ async fn a_session_is_closed_once_the_head_has_left() {
     }
 }
 
+/// `#[tracing::instrument]` prints each argument of a handler.
+#[tokio::test]
+async fn the_debug_form_of_a_requests_session_has_no_cookie() {
+    let site = Site::new();
+    let token = site.token(|session| session.insert("name", "Merlin").unwrap()).await;
+    let cookie = format!("{}; theirs=secret", site.cookie(&token));
+    let request =
+        http::Request::builder().header(COOKIE, &cookie).header("host", "a.example").body(()).unwrap();
+    let session = site.layer.session_of(request.method(), request.uri(), request.headers());
+    for loaded in [false, true] {
+        let shown = format!("{session:?} {:#?}", axum::Extension(session.clone()));
+        assert!(!shown.contains(&token[..20]) && !shown.contains("secret"), "{shown}");
+        assert_eq!(shown.contains("entries: 1"), loaded, "{shown}");
+        session.load().await.unwrap();
+    }
+}
+
+/// As in a stream or a socket, whose handler passes its session on without loading it.
+#[tokio::test]
+async fn a_session_that_is_loaded_only_after_the_head_has_left_can_be_read_and_not_written() {
+    use waxseal_session::Error::Sent;
+    type Late = std::pin::Pin<Box<dyn Future<Output = Result<(), waxseal_manager::Error>>>>;
+    type Act = fn(waxseal_http::RequestSession) -> Late;
+    let acts: [(&str, Act); 5] = [
+        ("load", |late| Box::pin(async move { Ok(late.load().await?.insert("late", 1)?) })),
+        ("ready", |late| Box::pin(async move { Ok(late.ready().unwrap().insert("late", 1)?) })),
+        ("sign out", |late| Box::pin(async move { late.destroy().await })),
+        ("sign in", |late| Box::pin(async move { late.sign_in("merlin", None).await })),
+        ("sign out a loaded one", |late| Box::pin(async move { Ok(late.load().await?.destroy()?) })),
+    ];
+    let site = Site::new();
+    let token = site.token(|session| session.insert("name", "Merlin").unwrap()).await;
+    for (case, act) in acts {
+        let (send, kept) = std::sync::mpsc::channel();
+        let request = site.request("GET").header(COOKIE, site.cookie(&token));
+        let answer = site.send(request, move |session| {
+            send.send(session).unwrap();
+            ok("")
+        });
+        assert!(traces(&answer.await).is_empty(), "{case}");
+        let late = kept.recv().unwrap();
+        support::log::clear();
+        let refused = act(late.clone()).await;
+        assert!(matches!(refused, Err(waxseal_manager::Error::Session(Sent))), "{case}: {refused:?}");
+        assert_eq!(support::log::lines().len(), 1, "{case}: {:?}", support::log::lines());
+        assert_eq!(name_of(&late.load().await.unwrap()), "Merlin", "{case}");
+    }
+}
+
+/// As by a client that hangs up, or by a time limit outside of the layer.
+#[tokio::test]
+async fn a_request_that_is_dropped_refuses_what_its_tasks_write() {
+    for (case, loads) in [("loaded", true), ("not loaded", false)] {
+        let site = Site::new();
+        let (send, kept) = std::sync::mpsc::channel();
+        let handler = move |axum::Extension(session): axum::Extension<waxseal_http::RequestSession>| async move {
+            if loads {
+                session.load().await.unwrap().insert("name", "Merlin").unwrap();
+            }
+            send.send(session).unwrap();
+            std::future::pending::<()>().await;
+        };
+        let mut router =
+            axum::Router::new().route("/", axum::routing::any(handler)).layer(site.layer.clone());
+        let request = site.request("GET").body(axum::body::Body::empty()).unwrap();
+        let answer = tower_service::Service::call(&mut router, request);
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(1), answer).await.is_err());
+        let late = kept.recv().unwrap().load().await.unwrap();
+        assert!(matches!(late.insert("late", 1), Err(waxseal_session::Error::Sent)), "{case}");
+        assert!(matches!(late.destroy(), Err(waxseal_session::Error::Sent)), "{case}");
+    }
+}
+
 #[tokio::test]
 async fn finishing_twice_seals_once_and_still_says_vary() {
     let site = Site::new();

@@ -7,6 +7,7 @@ use crate::device_change::DeviceChange;
 use crate::entries::Value;
 use crate::error::{Error, in_key};
 use crate::form_token_keys::Seed;
+use crate::handover::Handover;
 use crate::operation::{Operation, Sight};
 use crate::{messages, seeds};
 
@@ -19,6 +20,8 @@ pub(crate) enum Change {
     /// Removes everything, the framework's own metadata included.
     Reset,
     Key(Arc<str>, Operation),
+    /// Begins a sign-in: removes what another owner has left.
+    SignIn(Arc<Handover>),
     /// Changes one value of the metadata.
     Metadata(&'static str, Operation),
     /// Adds a message for the next page.
@@ -44,6 +47,7 @@ impl Change {
     pub(crate) fn apply(&self, content: &mut Content) -> Result<(), Error> {
         match self {
             Self::Reset => *content = Content::default(),
+            Self::SignIn(handover) => handover.apply(content),
             Self::Key(key, operation) => {
                 let current = content.entries.get(key);
                 match operation.next(current.as_ref().map(Value::bytes)).map_err(in_key(key))? {

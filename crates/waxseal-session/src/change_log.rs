@@ -29,6 +29,21 @@ impl ChangeLog {
         self.changes().iter()
     }
 
+    /// The same changes, to be looked at and not replayed.
+    pub(crate) fn without_closures(&self) -> Self {
+        let is_closure = |change: &Change| matches!(change, Change::Key(_, Operation::Update(_)));
+        if !self.iter().any(is_closure) {
+            return self.clone();
+        }
+        let without = |change: &Change| match change {
+            Change::Key(key, Operation::Update(_)) => {
+                Change::Key(key.clone(), Operation::Update(Arc::new(|_| Ok(Arc::default()))))
+            }
+            other => other.clone(),
+        };
+        Self::new(self.iter().map(without).collect())
+    }
+
     /// Returns `true` if the log has no changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -88,8 +103,10 @@ impl ChangeLog {
     /// Returns `true` if a change may affect the session's class, and with it its lifetimes.
     #[must_use]
     pub fn changes_class(&self) -> bool {
-        self.iter()
-            .any(|change| matches!(change, Change::Permanent(_) | Change::Metadata(LIFE, _) | Change::Reset))
+        self.iter().any(|change| {
+            use Change::{Metadata, Permanent, Reset, SignIn};
+            matches!(change, Permanent(_) | Metadata(LIFE, _) | Reset | SignIn(_))
+        })
     }
 }
 
@@ -118,4 +135,29 @@ fn replay<'a>(
         return Err(Error::TooLarge { size, limit, largest: Largest::of(content.entries.sizes()) });
     }
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Session;
+
+    #[test]
+    fn a_closure_that_holds_its_session_goes_with_the_commit() {
+        let session = Session::new();
+        let (own, held) = (session.clone(), Arc::new(()));
+        let is_held = Arc::downgrade(&held);
+        let count = move |total: &mut usize| {
+            let _ = &held;
+            *total += own.len();
+        };
+        session.insert("name", "Merlin").unwrap();
+        session.update("total", count).unwrap();
+        let closed = session.close();
+        assert_eq!(closed.log.replay(Content::default(), usize::MAX).unwrap().entries.len(), 2);
+        drop(closed);
+        assert!(is_held.upgrade().is_none());
+        assert!(session.is_modified());
+        assert_eq!(session.look().changes, [r#"set "name""#, r#"updated "total""#]);
+    }
 }

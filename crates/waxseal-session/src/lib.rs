@@ -12,6 +12,7 @@ mod extension;
 mod flash;
 mod form_token_keys;
 mod form_tokens;
+mod handover;
 mod lifecycle;
 mod markup;
 mod messages;

@@ -138,11 +138,12 @@ impl Session {
     pub fn close(&self) -> Closed {
         let mut state = self.lock();
         let phase = state.close();
-        state.closed_log = ChangeLog::new(std::mem::take(&mut state.log));
+        let log = ChangeLog::new(std::mem::take(&mut state.log));
+        state.closed_log = log.without_closures();
         Closed {
             phase,
             content: state.content.clone(),
-            log: state.closed_log.clone(),
+            log,
             accessed: state.accessed,
             renewed: state.renewed,
             signed_in: state.signed_in,

@@ -61,6 +61,12 @@ impl Stored {
     }
 }
 
+impl Stored {
+    pub(crate) fn id(&self) -> u32 {
+        self.0
+    }
+}
+
 impl Shown {
     /// Checks whether any message was shown.
     pub(crate) fn is_some(&self) -> bool {
@@ -117,6 +123,13 @@ pub(crate) fn remove(metadata: &mut Metadata, ids: &[u32]) -> bool {
         set(metadata, &all);
     }
     all.len() < before
+}
+
+/// Copies the messages with these ids.
+pub(crate) fn copy(from: &Metadata, to: &mut Metadata, ids: &[u32]) {
+    let mut all = all(from);
+    all.retain(|kept| ids.contains(&kept.0));
+    set(to, &all);
 }
 
 /// Drops the oldest message. Returns `false` if there was none.

@@ -75,6 +75,8 @@ impl Change {
     fn in_words(&self) -> Option<String> {
         Some(match self {
             Self::Reset => "removed all there was".to_owned(),
+            Self::SignIn(handover) if handover.is_anothers => "removed what another owner left".to_owned(),
+            Self::SignIn(_) => return None,
             Self::Key(key, operation) => format!("{} {key:?}", operation.verb()),
             Self::Metadata(OWNER, Operation::Remove) => "made it nobody's".to_owned(),
             Self::Metadata(OWNER, _) => "noted whose it is".to_owned(),

@@ -18,7 +18,7 @@ pub(crate) struct State {
     /// The content before the first change, for [`Session::rollback`](crate::Session::rollback).
     pub(crate) before: Option<Arc<Content>>,
     pub(crate) log: Vec<Change>,
-    /// The changes that the session was closed with.
+    /// The changes that the session was closed with, without closures, which may hold the session themselves.
     pub(crate) closed_log: ChangeLog,
     pub(crate) phase: Phase,
     /// No good token came, or the session that came was ended.

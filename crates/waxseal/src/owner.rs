@@ -36,8 +36,9 @@ pub struct OwnSession {
 /// and [`end_all_sessions`](Self::end_all_sessions) work.
 impl Request {
     /// Signs in `owner`, the app's own name for the user. The session gets a new id, so that an attacker who planted
-    /// the old one gains nothing, and records the time and the browser's name for lists. Its entries stay; to drop
-    /// them, call [`Session::renew_empty`](crate::Session::renew_empty) before.
+    /// the old one gains nothing, and records the time and the browser's name for lists. Its entries stay, unless
+    /// another owner was signed in: then it is emptied first, so write to it after this call. To drop them in any case,
+    /// call [`Session::renew_empty`](crate::Session::renew_empty) before.
     ///
     /// # Errors
     ///
@@ -115,7 +116,8 @@ impl Request {
         Ok(listed.iter().map(own).collect())
     }
 
-    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id.
+    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id. The
+    /// session of this request ends as by [`sign_out`](Self::sign_out).
     ///
     /// # Errors
     ///
@@ -123,9 +125,7 @@ impl Request {
     pub async fn end_session(&self, public_id: &str) -> Result<bool> {
         let invalid = || Error::status(400).message("a public session id is 16 hexadecimal digits");
         let public_id = PublicId::parse(public_id).ok_or_else(invalid)?;
-        let session = self.session().await?;
-        let Some(owner) = session.owner() else { return Ok(false) };
-        Ok(self.session_layer().sessions().end(&owner, public_id, self.now()).await?)
+        Ok(self.request_session().end_session(public_id).await?)
     }
 
     /// Ends all of the visitor's sessions but this one, once the request has succeeded: for example after a change of
@@ -143,9 +143,10 @@ impl Request {
         Ok(self.session_layer().sessions().end_others(visit)?)
     }
 
-    /// Ends all sessions of `owner`, whoever the visitor is: for example from an admin page, to lock a stolen account. It
-    /// happens at once, and also if the request fails. The handler has to check that the visitor may do this, and to
-    /// refuse the owner's next sign-in. The visitor's own session ends, too, if it is the owner's.
+    /// Ends all sessions of `owner`, whoever the visitor is: for example from an admin page, to lock a stolen account.
+    /// It happens at once, and also if the request fails. The handler has to check that the visitor may do this, and to
+    /// refuse the owner's next sign-in. The visitor's own session ends, too, if it is the owner's: a sign-in of the
+    /// visitor comes after this call and not before.
     ///
     /// # Errors
     ///
@@ -166,7 +167,7 @@ impl Request {
     /// }
     /// ```
     pub async fn end_all_sessions(&self, owner: &str) -> Result<()> {
-        Ok(self.session_layer().sessions().end_all(owner, self.now()).await?)
+        Ok(self.request_session().end_all_sessions(owner).await?)
     }
 
     /// The visit of this request, for calls to the session manager.

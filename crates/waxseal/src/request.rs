@@ -55,8 +55,10 @@ struct Inner {
     body: Mutex<Option<Body>>,
     /// The form, once a handler has read it.
     form: OnceLock<SentForm>,
-    /// Opened at its first use.
-    session: OnceLock<RequestSession>,
+    /// Opened at its first use. `None` if the request ended before that.
+    session: OnceLock<Option<RequestSession>>,
+    /// The session of a request that uses it only after its end, as in a stream.
+    late: OnceLock<RequestSession>,
     app: Arc<dyn RequestApp>,
     /// The index of its route among those of the app.
     route: Option<usize>,
@@ -85,10 +87,25 @@ impl Request {
             });
             told.is_https.get_or_insert(scheme == Scheme::Https);
         }
-        let (body, form, session) = (Mutex::new(Some(body)), OnceLock::new(), OnceLock::new());
+        let (body, form) = (Mutex::new(Some(body)), OnceLock::new());
+        let (session, late) = (OnceLock::new(), OnceLock::new());
         let (params, route, g) = (Params::default(), None, G::default());
         let id = app.context().request_id.of(&parts.headers);
-        Self(Arc::new(Inner { started, id, parts, params, body, form, session, app, route, g, peer, told }))
+        Self(Arc::new(Inner {
+            started,
+            id,
+            parts,
+            params,
+            body,
+            form,
+            session,
+            late,
+            app,
+            route,
+            g,
+            peer,
+            told,
+        }))
     }
 
     /// Sets the route's index and the path's parameters, before the request is shared.
@@ -117,7 +134,7 @@ impl Request {
     /// Replaces the session by that of a new visitor, whatever cookie the request has. It is never committed.
     pub(crate) fn forget_session(&self) {
         let new_visitor = || self.app().sessions.session_of(&Method::GET, &Uri::default(), &HeaderMap::new());
-        self.0.session.get_or_init(new_visitor);
+        self.0.session.get_or_init(|| Some(new_visitor()));
     }
 
     /// Rolls the session back if `status` means that the request failed. Called before the failure is handled.
@@ -129,15 +146,27 @@ impl Request {
 
     /// The session's handle; `None` if nothing has asked for the session.
     pub(crate) fn asked_session(&self) -> Option<&RequestSession> {
-        self.0.session.get()
+        self.0.session.get()?.as_ref().or_else(|| self.0.late.get())
+    }
+
+    /// The session to commit, at the end of the request; `None` if nothing has asked for it. A session that is asked for
+    /// from now on can only be read.
+    pub(crate) fn session_at_end(&self) -> Option<&RequestSession> {
+        self.0.session.get_or_init(|| None).as_ref()
     }
 
     /// This request's session, not opened yet.
     pub(crate) fn request_session(&self) -> &RequestSession {
-        let Inner { parts, app, .. } = &*self.0;
-        self.0
-            .session
-            .get_or_init(|| app.context().sessions.session_of(&parts.method, &parts.uri, &parts.headers))
+        let Inner { parts, app, session, late, .. } = &*self.0;
+        let begin = || app.context().sessions.session_of(&parts.method, &parts.uri, &parts.headers);
+        if let Some(session) = session.get_or_init(|| Some(begin())) {
+            return session;
+        }
+        late.get_or_init(|| {
+            let session = begin();
+            session.close();
+            session
+        })
     }
 
     /// The request's id, which is in its log lines and in its response: see

@@ -17,7 +17,7 @@ use tracing::Instrument;
 use waxseal_crypto::Keyring;
 #[cfg(feature = "device")]
 use waxseal_http::DeviceCall;
-use waxseal_http::{RequestSession, Scheme, SessionLayer, development, is_local_path, origin};
+use waxseal_http::{Scheme, SessionLayer, development, is_local_path, origin};
 use waxseal_server::{Body, Limits, Peer, RouteMatch, Router, timeout_catching_panics};
 
 use crate::app_context::AppContext;
@@ -61,6 +61,17 @@ pub(crate) struct Shared {
     pub(crate) prints_failures: bool,
     pub(crate) metrics: HttpMetrics,
     pub(crate) log: RequestLog,
+}
+
+/// A request that has no response yet. Its session is closed if the request is dropped, as when its client hangs up.
+struct Unanswered<'r>(Option<&'r Request>);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.0.and_then(Request::session_at_end) {
+            session.close();
+        }
+    }
 }
 
 /// What answers a request. Rare variants are boxed, since each request's future has space for the largest.
@@ -223,10 +234,16 @@ impl Shared {
     /// Responds to a request and commits its session.
     async fn response_to(&self, destination: Destination<'_>, request: &Request) -> Response {
         let is_refused = matches!(destination, Destination::Refused(_));
+        let mut unanswered = Unanswered(Some(request));
         let mut response = self.respond(destination, request).await;
+        unanswered.0 = None;
         // What the page of a refused request writes is dropped: a cookie of the session made up for it would displace the
         // visitor's.
-        if let Some(session) = request.asked_session().filter(|_| !is_refused) {
+        let session = request.session_at_end();
+        if let Some(session) = session.filter(|_| is_refused) {
+            session.close();
+        }
+        if let Some(session) = session.filter(|_| !is_refused) {
             let finished = {
                 // Pinned here: moved, it would take its space in every request's future twice.
                 let commit = pin!(self.context.sessions.finish(session, &mut response));
@@ -251,18 +268,12 @@ impl Shared {
         response
     }
 
-    /// Runs the hooks at the end of a request.
+    /// Runs the hooks at the end of a request. They can read the session, and write nothing to it.
     async fn tear_down(&self, request: &Request, status: StatusCode) {
-        let asked = request.asked_session().is_some();
         for hook in self.hooks_of(request).teardown() {
             if let Err(error) = self.in_time_left(request, hook(request.clone(), status)).await {
                 self.log_failure(&error, request);
             }
-        }
-        // A session that was in use before is already saved, and refuses writes by itself.
-        let opened = request.asked_session().filter(|_| !asked).and_then(RequestSession::visit);
-        if opened.is_some_and(|visit| visit.session().is_modified()) {
-            tracing::error!("a teardown hook changed a session too late to be saved; do it in after_request");
         }
     }
 

@@ -46,6 +46,21 @@ async fn a_sign_in_is_offered_a_binding_if_the_layer_binds() {
     }
 }
 
+/// As the crate's documentation says it of the order of layers.
+#[tokio::test]
+async fn the_paths_of_the_devices_belong_to_the_fallback_that_counts() {
+    let binding = || DeviceBinding::new(DevicePolicy::Require);
+    let other = || Router::new().route("/health", get(async || ""));
+    let merged_before = other().merge(app(Some(binding())).unwrap());
+    let merged_after = app(Some(binding())).unwrap().merge(other());
+    let fallback_after = app(Some(binding())).unwrap().fallback(async || http::StatusCode::NOT_FOUND);
+    for (case, app, status) in
+        [("before", merged_before, 400), ("after", merged_after, 404), ("fallback", fallback_after, 404)]
+    {
+        assert_eq!(Browser::new(app).post("/_device/refresh").await.status, status, "{case}");
+    }
+}
+
 /// Through the layer alone, as a browser does it: nothing of it is a route of the app.
 #[tokio::test]
 async fn a_browser_registers_and_refreshes_and_its_pages_are_proven() {

@@ -59,6 +59,54 @@ async fn a_user_who_is_locked_is_signed_out_everywhere_and_nobody_else_is() {
     }
 }
 
+async fn end_own(session: Session) -> Result<String> {
+    let own = session.own_sessions().await?.into_iter().find(|own| own.current).unwrap();
+    let ended = session.end_session(&own.public_id).await?;
+    session.flash("success", "It was ended.")?;
+    Ok(ended.to_string())
+}
+
+/// As the handler of a forgotten password may do it, in a browser that still is signed in.
+async fn reset(session: Session, Path(user): Path<String>) -> Result<()> {
+    session.end_all_sessions(&user).await?;
+    session.sign_in(&user).await
+}
+
+async fn messages(session: Session) -> String {
+    session.flashed_messages(&[]).into_iter().map(|flash| flash.message).collect()
+}
+
+#[tokio::test]
+async fn who_ends_the_session_that_they_are_in_may_go_on_in_a_new_one() {
+    for (state, waxseal, lists) in [
+        ("store", Waxseal::ephemeral().store(MemoryStore::new()), true),
+        ("mirrored", Waxseal::ephemeral().mirrored(MemoryStore::new()), true),
+        ("a list", Waxseal::ephemeral().state(Revocable::new(MemoryStore::new())), false),
+    ] {
+        let app = Router::new()
+            .route("/", get(async |Owner(name): Owner| name))
+            .route("/in/{user}", post(sign_in))
+            .route("/reset/{user}", post(reset))
+            .route("/end-own", post(end_own))
+            .route("/messages", get(messages))
+            .layer(waxseal.layer().unwrap());
+        let mut browser = Browser::new(app);
+        browser.post("/in/7").await;
+        let mut copy = browser.copy();
+        assert_eq!(browser.post("/reset/7").await.status, StatusCode::OK, "{state}");
+        assert_eq!(browser.get("/").await.text, "7", "{state}");
+        assert_eq!(copy.post("/in/8").await.status, StatusCode::OK, "{state}");
+        assert_eq!(copy.get("/").await.text, "8", "{state}");
+        if lists {
+            let mut copy = browser.copy();
+            assert_eq!(browser.post("/end-own").await.text, "true", "{state}");
+            assert_eq!(browser.get("/").await.status, StatusCode::UNAUTHORIZED, "{state}");
+            assert_eq!(browser.get("/messages").await.text, "It was ended.", "{state}");
+            assert_eq!(copy.get("/").await.status, StatusCode::UNAUTHORIZED, "{state}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_a_list_nothing_can_be_ended_and_that_is_said() {
     let mut admin = Browser::new(app(Waxseal::ephemeral()).0);

@@ -1,5 +1,7 @@
 //! The two endpoints that browsers call by themselves.
 
+use std::fmt;
+
 use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 
@@ -10,7 +12,6 @@ use crate::session_layer::SessionLayer;
 
 /// A request about the device of a session, which the browser sends by itself and not for a page; from
 /// [`SessionLayer::device_call`].
-#[derive(Debug)]
 pub struct DeviceCall {
     layer: SessionLayer,
     endpoint: Endpoint,
@@ -39,6 +40,14 @@ impl SessionLayer {
         };
         let (method, target, headers) = (method.clone(), target.clone(), headers.clone());
         Some(DeviceCall { layer: self.clone(), endpoint, method, target, headers })
+    }
+}
+
+/// Shows no header, which may be a cookie or a proof.
+impl fmt::Debug for DeviceCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("DeviceCall");
+        shown.field("endpoint", &self.endpoint).field("method", &self.method).finish_non_exhaustive()
     }
 }
 

@@ -24,7 +24,6 @@ const BINDING_SECONDS: u64 = 16 * 60;
 const MAX_OFFERS: usize = 4;
 
 /// The headers of one request that concern its device. It is the gate that judges the request's sessions.
-#[derive(Debug)]
 pub(crate) struct DeviceRequest {
     pub(crate) bound: Arc<Bound>,
     clock: Clock,

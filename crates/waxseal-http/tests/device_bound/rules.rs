@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE};
+use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE, VARY};
 use tokio::time::timeout;
 use waxseal_http::{
     DeviceBinding, DevicePolicy, EndReason, SessionCookie, SessionEnded, SessionLayer, SetupError,
@@ -57,6 +57,43 @@ async fn a_sign_in_is_bound_and_each_request_proves_it() {
             (200, r#"{"continue":false}"#),
             "{state:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_binding_that_an_outer_clone_of_the_layer_does_not_have_is_refused_and_not_left_out() {
+    async fn status(inner: &SessionLayer, outer: &SessionLayer) -> u16 {
+        let inner = axum::Router::new().route("/", axum::routing::get(async || "")).layer(inner.clone());
+        let mut app = axum::Router::new().nest("/admin", inner).layer(outer.clone());
+        let request = http::Request::get("/admin").body(axum::body::Body::empty()).unwrap();
+        tower_service::Service::call(&mut app, request).await.unwrap().status().as_u16()
+    }
+    let cookie = SessionCookie::builder().build().unwrap();
+    let sessions = SessionManager::cookie(&keyring(&[1]), cookie.name(), "demo").unwrap();
+    let plain = SessionLayer::new(sessions.with_device_tokens(&keyring(&[1])).unwrap(), cookie);
+    let bound = |policy| plain.clone().device_bound(&DeviceBinding::new(policy)).unwrap();
+    let (lax, strict) = (bound(DevicePolicy::Observe), bound(DevicePolicy::RequireAll));
+    log::start();
+    log::clear();
+    for outer in [&plain, &lax] {
+        assert_eq!(status(&strict, outer).await, 500);
+        assert!(log::lines().pop().is_some_and(|line| line.contains("would have no effect")));
+    }
+    for inner in [&plain, &strict] {
+        assert_eq!(status(inner, &strict).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_shows_only_the_device_is_its_visitors_own() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.send(&site, "POST", "/login").await;
+        browser.register(&site).await;
+        let page = browser.send(&site, "GET", "/device").await;
+        assert!(page.body().starts_with("Proven"), "{state:?}");
+        assert_eq!(page.headers()[VARY], "Cookie", "{state:?}");
+        assert!(page.headers()[CACHE_CONTROL].to_str().unwrap().starts_with("private"), "{state:?}");
     }
 }
 

@@ -760,6 +760,33 @@ async fn a_sign_in_that_empties_the_session_takes_nothing_along_to_flask() {
 }
 
 #[tokio::test]
+async fn who_signs_in_over_anothers_session_gets_nothing_of_it_on_either_side() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        let answer = browser.ours(10, Method::POST, async |request| {
+            request.sign_in("7", None).await?;
+            request.load().await?.insert("cart", [1, 2])?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        assert_eq!(answer.await.status, 303, "{place:?}");
+        assert!(browser.in_flask(11).contains_key("cart"), "{place:?}");
+        browser.sign_in(20, "8").await;
+        assert_eq!(
+            (browser.user_in_flask(21).as_deref(), browser.page(21).await.as_deref()),
+            (Some("8"), Some("8")),
+            "{place:?}"
+        );
+        assert_eq!(
+            (browser.cart(22).await, browser.in_flask(22).contains_key("cart")),
+            (None, false),
+            "{place:?}"
+        );
+        browser.sign_out(30).await;
+        assert_eq!((browser.user_in_flask(31), browser.page(31).await), (None, None), "{place:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_cookie_of_flasks_that_cannot_be_read_is_neither_none_nor_written_over() {
     for place in ALL {
         let dev = FlaskKey::from_text("dev").unwrap();

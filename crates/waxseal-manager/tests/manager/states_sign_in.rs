@@ -322,6 +322,52 @@ async fn a_sign_in_after_a_sign_out_that_the_store_missed_begins_a_session() {
     }
 }
 
+/// As at a shared computer, where the first one has not signed out.
+#[tokio::test]
+async fn who_signs_in_over_anothers_session_finds_nothing_of_it_and_ends_it() {
+    for place in BOTH {
+        for signed_in_meanwhile in [false, true] {
+            let case = format!("{place:?}, signed in meanwhile: {signed_in_meanwhile}");
+            let store = new_store();
+            let [here, there] = [(); 2].map(|()| sessions(place, store.clone()));
+            let old = visitor(&here, at(0), |session| {
+                session.insert("cart", 3).unwrap();
+                if !signed_in_meanwhile {
+                    session.sign_in("albus", at(0)).unwrap();
+                }
+            })
+            .await;
+            let session = change(&here, &old, at(1)).await;
+            // Another process writes meanwhile, so that the sign-in is replayed.
+            let elsewhere = change(&there, &old, at(1)).await;
+            elsewhere.insert("late", 1).unwrap();
+            if signed_in_meanwhile {
+                elsewhere.set_owner(Some("albus")).unwrap();
+            }
+            commit(&there, &elsewhere, &old, at(1)).await.unwrap();
+            assert_eq!(listed(&here, "albus", 1).await, 1, "{case}");
+
+            session.flash("info", "Hello, Minerva.").unwrap();
+            session.sign_in("minerva", at(2)).unwrap();
+            session.insert("own", 1).unwrap();
+            let token = commit(&here, &session, &old, at(2)).await.unwrap();
+            let session = change(&there, &token, at(3)).await;
+            assert_eq!(
+                (session.keys(), session.owner().as_deref()),
+                (vec!["own".to_owned()], Some("minerva")),
+                "{case}"
+            );
+            assert_eq!(session.flashed_messages(&[]).len(), 1, "{case}");
+            assert!(!is_good(&here, &old, 3).await && !is_good(&there, &old, 3).await, "{case}");
+            assert_eq!(
+                (listed(&here, "albus", 3).await, listed(&here, "minerva", 3).await),
+                (0, 1),
+                "{case}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_answer_to_a_renewal_that_was_lost_is_taken_over() {
     for place in BOTH {

@@ -44,7 +44,10 @@ impl Shared {
             self.log_failure(&error, request);
             response = self.error_page(&error, request).await;
             // There is nothing left to save, but a page that read the session needs `Vary` and `Cache-Control`.
-            let _ = catching_panics(self.context.sessions.finish(session, &mut response)).await;
+            let finished = catching_panics(self.context.sessions.finish(session, &mut response)).await;
+            if !matches!(finished, Ok(Ok(()))) {
+                session.close();
+            }
         }
         response
     }

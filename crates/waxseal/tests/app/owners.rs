@@ -99,6 +99,35 @@ async fn all_sessions_of_another_user_end_at_once() {
 }
 
 #[tokio::test]
+async fn who_signs_in_after_somebody_else_finds_nothing_of_theirs() {
+    let sign_in = async |request: Request| {
+        let owner = request.param("owner")?;
+        request.flash("info", format!("Hello, {owner}.")).await?;
+        request.sign_in(owner).await?;
+        Ok(typed("text/plain", "welcome"))
+    };
+    let buy = async |request: Request| {
+        request.session().await?.append("cart", "owl")?;
+        request.flash("info", "An owl is in your basket.").await?;
+        Ok(typed("text/plain", "bought"))
+    };
+    for (state, store) in STATES {
+        let app = App::new("demo").post("/in/{owner}", sign_in).post("/buy", buy);
+        let app = if store { app.session_store(MemoryStore::new()) } else { app };
+        let settings = Settings { session_state: state, ..Settings::default() };
+        let client = Client::with_settings(app, &settings).unwrap();
+        client.post_form("/buy", &[]).await;
+        for (owner, owls, messages) in [("ann", 1, 2), ("ann", 1, 3), ("ben", 0, 1), ("ben", 0, 2)] {
+            client.post_form(&format!("/in/{owner}"), &[]).await;
+            let session = client.session().await;
+            assert_eq!(session.owner().as_deref(), Some(owner), "{state:?}");
+            let cart: Vec<String> = session.get("cart").unwrap().unwrap_or_default();
+            assert_eq!((cart.len(), session.look().flashes), (owls, messages), "{state:?}, {owner}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_template_knows_who_is_signed_in() {
     const PAGE: &str = "{% if session.owner() %}Hello, {{ session.owner() }}.{% else %}Sign in.{% endif %}";
     for (state, store) in STATES {

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use waxseal::testing::Client;
-use waxseal::{App, Body, Error, Method, RepeatLimit, Request, Response, Result, Settings, html};
+use waxseal::{
+    App, Body, Error, MemoryStore, Method, RepeatLimit, Request, Response, Result, Settings, html,
+};
+use waxseal_store::testing::FaultyStore;
 
 #[derive(Clone, Default)]
 struct Printed(Arc<Mutex<Vec<u8>>>);
@@ -62,11 +65,21 @@ async fn show(request: Request) -> Result<Response> {
     Ok(html(name.unwrap_or_default()))
 }
 
+async fn load(request: Request) -> Result<Response> {
+    request.session().await?;
+    Ok(html("loaded"))
+}
+
 async fn enter(request: Request) -> Result<Response> {
     let session = request.session().await?;
     session.sign_in("albus", request.now())?;
     session.insert("name", "Albus")?;
     Ok(html("welcome"))
+}
+
+async fn leave(request: Request) -> Result<Response> {
+    request.sign_out().await?;
+    Ok(html("bye"))
 }
 
 async fn fail(request: Request) -> Result<Response> {
@@ -75,6 +88,7 @@ async fn fail(request: Request) -> Result<Response> {
 
 fn client(settings: Settings) -> Client {
     let app = App::new("demo").get("/name/{of}", show).post("/enter", enter).get("/fail", fail);
+    let app = app.get("/load", load);
     Client::with_settings(app, &settings).unwrap()
 }
 
@@ -97,6 +111,15 @@ async fn the_access_log_has_a_line_for_each_request_and_no_secret() {
     assert_eq!(rest, r#"session="read"}: answered path="/name/hagrid" client=127.0.0.1"#);
 
     client.post_form("/enter", &[]).await;
+    let load = client.get("/load").await;
+    assert!(!load.headers().contains_key("vary"));
+    let lines = printed.take();
+    assert!(
+        lines[1].contains(r#"route="/load" status=200"#) && lines[1].contains(r#"session="loaded"}"#),
+        "{lines:?}"
+    );
+
+    client.post_form("/enter", &[]).await;
     client.get("/nowhere").await;
     let lines = printed.take();
     assert!(
@@ -108,6 +131,26 @@ async fn the_access_log_has_a_line_for_each_request_and_no_secret() {
         "{lines:?}"
     );
     assert_eq!(lines.len(), 2);
+}
+
+/// A commit that waits for a store goes on in a task of its own.
+#[tokio::test]
+async fn lines_of_a_commit_that_waits_stand_in_its_requests_span() {
+    let printed = Printed::default();
+    let _guard = printed.log();
+    // It answers no call at once.
+    let store = FaultyStore::new(MemoryStore::new());
+    let app = App::new("demo").session_store(store.clone()).post("/enter", enter).post("/leave", leave);
+    let settings = Settings { session_state: waxseal::SessionState::Store, ..Settings::default() };
+    let client = Client::with_settings(app, &settings).unwrap();
+    client.post_form("/enter", &[]).await;
+    store.set_away(true);
+    printed.take();
+    let id = id_of(&client.post_form("/leave", &[]).await);
+    let lines = printed.take();
+    let line = lines.iter().find(|line| line.contains("the store did not confirm it"));
+    let start = format!("WARN request{{id=\"{id}\" ");
+    assert!(line.is_some_and(|line| line.starts_with(&start)), "{lines:?}");
 }
 
 #[tokio::test]

@@ -60,6 +60,51 @@ async fn a_session_write_after_the_head_is_an_error_and_a_line_in_the_log() {
     assert!(lines[1].contains("the session was already sent"), "{lines:?}");
 }
 
+/// Also if the stream is the first to ask for the session.
+#[tokio::test]
+async fn a_session_that_only_a_stream_opens_can_be_read_and_not_written() {
+    async fn sign_in(request: Request) -> Result<Response> {
+        request.sign_in("user-7").await?;
+        Ok(html("in"))
+    }
+    async fn page(request: Request) -> Result<Response> {
+        Ok(html(Body::stream(stream::once(async move {
+            let refused = [request.flash("late", "lost").await.is_err(), request.sign_out().await.is_err()];
+            let owner = request.session().await.unwrap().owner();
+            Ok::<_, std::io::Error>(format!("{refused:?} {owner:?}"))
+        }))))
+    }
+    let app = App::new("demo").post("/sign-in", sign_in).get("/", page);
+    let client = client_of(app);
+    client.post_form("/sign-in", &[]).await;
+    log::clear();
+    assert_eq!(client.get("/").await.text(), r#"[true, true] Some("user-7")"#);
+    assert_eq!(log::lines().len(), 2, "{:?}", log::lines());
+    assert_eq!(client.session().await.owner().as_deref(), Some("user-7"));
+}
+
+#[tokio::test]
+async fn a_request_whose_client_hangs_up_refuses_what_its_tasks_write() {
+    for opens in [true, false] {
+        let (send, kept) = std::sync::mpsc::channel();
+        let page = move |request: Request| {
+            let send = send.clone();
+            async move {
+                if opens {
+                    request.session().await?.insert("early", "lost")?;
+                }
+                send.send(request).unwrap();
+                std::future::pending::<Result<Response>>().await
+            }
+        };
+        let client = client_of(App::new("demo").get("/", page));
+        let (service, request) = (client.service(), client.request(Method::GET, "/", Body::empty()));
+        assert!(tokio::time::timeout(Duration::from_millis(1), service.answer(request)).await.is_err());
+        let late = kept.recv().unwrap().session().await.unwrap();
+        assert!(matches!(late.insert("late", 1), Err(waxseal_session::Error::Sent)), "{opens}");
+    }
+}
+
 /// Whoever drops the error finds it in the log.
 #[tokio::test]
 async fn a_late_write_whose_error_is_dropped_is_in_the_log() {
