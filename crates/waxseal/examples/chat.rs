@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use tokio::sync::broadcast::{self, error::RecvError};
-use waxseal::{App, Request, Response, Result, StartError, WebSocket, context, folder, redirect};
+use waxseal::{App, Request, Response, Result, Route, StartError, WebSocket, context, folder, redirect};
 
 /// The room: what is said in it goes to all who are there.
 static ROOM: LazyLock<broadcast::Sender<String>> = LazyLock::new(|| broadcast::channel(64).0);
@@ -27,7 +27,7 @@ pub(crate) fn app() -> App {
         .csrf_tokens()
         .get("/", index)
         .post("/come-in", come_in)
-        .post("/leave", leave)
+        .route(Route::post("/leave", leave).without_csrf_token())
         .get("/talk", talk)
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
-use waxseal::{App, Error, Request, Response, Result, StartError, context, folder, redirect};
+use waxseal::{App, Error, Request, Response, Result, Route, StartError, context, folder, redirect};
 
 #[derive(Default)]
 struct User {
@@ -54,7 +54,7 @@ pub(crate) fn app() -> App {
         .post("/register", register)
         .get("/sign-in", credentials)
         .post("/sign-in", sign_in)
-        .post("/sign-out", sign_out)
+        .route(Route::post("/sign-out", sign_out).without_csrf_token())
 }
 
 async fn index(request: Request) -> Result<Response> {
@@ -121,7 +121,7 @@ async fn sign_in(request: Request) -> Result<Response> {
 }
 
 async fn sign_out(request: Request) -> Result<Response> {
-    request.session().await?.renew_empty()?;
+    request.sign_out().await?;
     request.flash("info", "See you.").await?;
     Ok(redirect("/sign-in"))
 }
