@@ -186,6 +186,10 @@ impl Request {
 
     /// The value of the route's path parameter `{name}`, decoded.
     ///
+    /// As in Flask, the value of `{name}` contains no `/`, and a path that would put one there by `%2F` is 404; the value of
+    /// `{*name}` may. Either may be `..`. To serve a file of that name, use
+    /// [`StaticFiles::answer`](crate::StaticFiles::answer), which never leaves its folder.
+    ///
     /// # Errors
     ///
     /// 500 if the route has no such parameter.
@@ -298,8 +302,9 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 500 if there is no such route, or a parameter of its path is missing, empty, or has a segment `.` or
-    /// `..`. In a template, an unfit value makes the URL `#` and a warning in the log.
+    /// 500 if there is no such route, or a parameter of its path is missing, empty, has a segment `.` or
+    /// `..`, or contains a `/` that only `{*name}` takes. In a template, an unfit value makes the URL `#` and a warning in
+    /// the log.
     ///
     /// # Example
     ///

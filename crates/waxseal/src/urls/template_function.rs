@@ -52,7 +52,7 @@ pub(crate) fn add_to(environment: &mut Environment<'_>, urls: Arc<Urls>, root: S
         let failed = |error: UrlError| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string());
         let url = match url {
             // The value is most often some visitor's, and must not take the page from everybody.
-            Err(error @ UrlError::Unfit { .. }) => {
+            Err(error @ (UrlError::Unfit { .. } | UrlError::Slash { .. })) => {
                 tracing::warn!("{error}; in template {}, the link leads nowhere", state.name());
                 DEAD_LINK.to_owned()
             }
