@@ -168,6 +168,10 @@ impl Request {
     }
 
     /// The path below the app's [root path](Self::root_path), as it was sent, percent-encoded.
+    ///
+    /// Flask's `request.path` is decoded, as it is in templates here. Do not decide by this text what a visitor may see:
+    /// `/%70rivate/` and `/private/` can lead to the same `{*name}`. Guard a [group](crate::Routes::before_request), or ask for
+    /// the [`route`](Self::route).
     #[must_use]
     pub fn path(&self) -> &str {
         let path = self.0.parts.uri.path();
