@@ -68,8 +68,7 @@ fn default(
     arguments: Kwargs,
 ) -> Result<Value, Error> {
     let arguments = named(&["default_value", "boolean"], positional, &arguments)?;
-    let values =
-        vec![or(&arguments, "default_value", "".into())?, or(&arguments, "boolean", false.into())?];
+    let values = vec![or(&arguments, "default_value", "".into())?, or(&arguments, "boolean", false.into())?];
     arguments.assert_all_used()?;
     filters::default(state, value, Rest(values))
 }

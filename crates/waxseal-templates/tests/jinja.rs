@@ -113,12 +113,18 @@ fn filters_and_tests_have_all_of_jinjas_parameters_by_position_and_by_name() {
             "{{ ([[1, 'b'], [2, 'a']]|sort(attribute=1)|first)[0] }} {{ ([[1, 'b']]|groupby(1)|first).grouper }}",
             "2 b",
         ),
-        ("{{ 'abc'|int }} {{ ' 5 '|int }} {{ '42.9'|int }} {{ none|int }} {{ []|int }} {{ ''|int }}", "0 5 42 0 0 0"),
+        (
+            "{{ 'abc'|int }} {{ ' 5 '|int }} {{ '42.9'|int }} {{ none|int }} {{ []|int }} {{ ''|int }}",
+            "0 5 42 0 0 0",
+        ),
         (
             "{{ 'abc'|int(7) }} {{ 'abc'|int(default=none) }} {{ '0x1F'|int(base=16) }} {{ 'z'|int(1, 16) }}",
             "7 None 31 1",
         ),
-        ("{{ 'abc'|float }} {{ ' 2.5 '|float }} {{ 'x'|float(1.5) }} {{ {}|float(default=2) }}", "0.0 2.5 1.5 2"),
+        (
+            "{{ 'abc'|float }} {{ ' 2.5 '|float }} {{ 'x'|float(1.5) }} {{ {}|float(default=2) }}",
+            "0.0 2.5 1.5 2",
+        ),
         ("{{ ['1', 'x', ' 2']|map('int')|sum }}", "3"),
         ("{{ 9 is divisibleby(num=3) }} {{ 9 is divisibleby 2 }}", "True False"),
         (

@@ -5,7 +5,9 @@ use std::fs;
 use crate::support::{client_of, folder_at, header};
 use http::HeaderValue;
 use waxseal::testing::{Client, TestResponse};
-use waxseal::{App, Body, Method, Request, StartError, StaticFiles, context, folder};
+use waxseal::{
+    App, Body, Error, Method, Request, Response, Result, StartError, StaticFiles, context, folder,
+};
 
 fn app() -> App {
     App::new("demo").static_folder("/static", folder!("$CARGO_MANIFEST_DIR/tests/static"))
@@ -96,6 +98,35 @@ async fn a_folder_that_is_filled_at_run_time_is_served_too() {
     assert_eq!((map.text().as_str(), header(&map, "content-type")), ("ink", Some("image/png")));
     assert_eq!(header(&map, "cache-control"), Some("public, max-age=3600"));
     assert_eq!(client.get("/static/site.css").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_file_that_was_sent_to_one_visitor_is_kept_by_no_shared_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("map.png"), "ink").unwrap();
+    let files = StaticFiles::in_folder(folder.path()).unwrap().max_age(std::time::Duration::from_secs(3600));
+    async fn map(request: Request) -> Result<Response> {
+        if request.arg("for").is_some() {
+            request.session().await?.owner().ok_or(Error::status(401))?;
+        }
+        let files = request.state::<StaticFiles>()?;
+        let mut map = files.answer(request.method(), "map.png", request.headers()).await.unwrap();
+        if let Some(said) = request.arg("said") {
+            map.headers_mut().insert("cache-control", said.parse()?);
+        }
+        Ok(map)
+    }
+    let client = client_of(App::new("demo").state(files).get("/", map));
+    client.with_session(|session| session.set_owner(Some("7"))).await.unwrap();
+    for (path, expected) in [
+        ("/", "public, max-age=3600"),
+        ("/?for=members", "private, max-age=3600"),
+        ("/?for=members&said=public", "public"),
+        ("/?for=members&said=no-store", "no-store"),
+    ] {
+        let map = client.get(path).await;
+        assert_eq!((map.text().as_str(), header(&map, "cache-control")), ("ink", Some(expected)), "{path}");
+    }
 }
 
 #[test]
