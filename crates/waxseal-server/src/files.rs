@@ -123,11 +123,10 @@ impl StaticFiles {
         let wanted = wanted(method, headers, &etag, length);
         let mut response = Response::new(Body::empty());
         *response.status_mut() = wanted.status();
+        response.extensions_mut().insert(OfFolder(self.cache_control.clone()));
         let headers = response.headers_mut();
         headers.insert(ETAG, etag);
         headers.insert(CACHE_CONTROL, self.cache_control.clone());
-        response.extensions_mut().insert(OfFolder(self.cache_control.clone()));
-        let headers = response.headers_mut();
         if let Some(range) = wanted.content_range(length) {
             headers.insert(CONTENT_RANGE, range);
         }
