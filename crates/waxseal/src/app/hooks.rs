@@ -42,10 +42,15 @@ impl App {
         self
     }
 
-    /// Runs `hook` with every response, including error pages, before the session is committed.
+    /// Runs `hook` with every response, including error pages, before the session is committed. It may still write to
+    /// the session.
     ///
     /// Hooks run in the reverse of the order in which they are added, as in Flask. The response that a hook returns is
     /// sent. An error from a hook is answered like one from a handler, and no further hook runs.
+    ///
+    /// If the session then cannot be saved, an error page with status 409 or 503 is sent instead of the response, and no hook
+    /// runs on it. A [`teardown_request`](Self::teardown_request) hook is given the status that is sent, as an audit needs it;
+    /// [security headers](Self::security_headers) are on that page, too.
     ///
     /// # Example
     ///
