@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::support::{client_of, header, traces};
+use serde::Serialize;
+use waxseal::minijinja::Value;
 use waxseal::testing::Client;
 use waxseal::{App, Markup, Request, Response, Result, Route, context, html, typed};
 
@@ -124,6 +126,26 @@ async fn markup_of_a_handler_reaches_the_next_page_as_html() {
     let client = client_of(app);
     client.get("/set").await;
     assert_eq!(client.get("/page").await.text(), "<b>owl</b> <i>sent</i>");
+}
+
+#[tokio::test]
+async fn a_handlers_html_is_a_safe_string_of_the_template() {
+    #[derive(Clone, Serialize)]
+    struct Post {
+        body: Value,
+    }
+    let app = app("").environment(|environment| {
+        let source = "{{ body }} {{ posts[0].body }} {{ g.post.body }} {{ markup }}";
+        environment.add_template("page.html", source).unwrap();
+    });
+    let app = app.get("/page", async |request: Request| {
+        let body = Value::from_safe_string("<b>owl</b>".to_owned());
+        let post = Post { body: body.clone() };
+        request.g().set("post", post.clone());
+        let markup = Markup::from_html("<i>");
+        request.render("page.html", context! { body, posts => [post], markup }).await
+    });
+    assert_eq!(client_of(app).get("/page").await.text(), "<b>owl</b> <b>owl</b> <b>owl</b> &lt;i&gt;");
 }
 
 #[tokio::test]
