@@ -38,7 +38,7 @@ async fn index(request: Request) -> Result<Response> {
 
 async fn come_in(request: Request) -> Result<Response> {
     let guest: Guest = request.form().await?;
-    let name: String = guest.name.trim().chars().take(30).collect();
+    let name: String = guest.name.trim().chars().filter(|letter| !letter.is_control()).take(30).collect();
     if !name.is_empty() {
         request.sign_in(&name).await?;
     }

@@ -224,7 +224,7 @@ async fn the_example_lets_people_talk_until_they_leave() {
     assert!(matches!(refused, Err(Error::Http(answer)) if answer.status() == 401));
 
     let (gandalf, merlin) =
-        (post("/come-in", "name=Gandalf", "").await, post("/come-in", "name=Merlin", "").await);
+        (post("/come-in", "name=Gan%07dalf", "").await, post("/come-in", "name=Merlin", "").await);
     let mut first = site.open("/talk", &[(COOKIE, &gandalf)]).await.unwrap();
     assert_eq!(hear(&mut first).await, "Gandalf comes in");
     let mut second = site.open("/talk", &[(COOKIE, &merlin)]).await.unwrap();
