@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Environment, ErrorKind, State, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, State, Value};
 use waxseal_server::RootPath;
 
 use super::Urls;
@@ -58,8 +58,10 @@ pub(crate) fn add_to(environment: &mut Environment<'_>, urls: Arc<Urls>, root: S
             }
             url => url.map_err(failed)?,
         };
-        // minijinja would escape slashes, too, so a URL without special characters of HTML is marked as safe.
-        let plain = !url.contains(['&', '<', '>', '"', '\'']);
+        // minijinja would escape slashes, too, so a URL without special characters of HTML is marked as safe. In a template of
+        // JavaScript or JSON it is always written in one way, without quotes, and there `&` is no special character.
+        let escapes_html = matches!(state.auto_escape(), AutoEscape::Html);
+        let plain = !url.contains(['<', '>', '"', '\'']) && !(escapes_html && url.contains('&'));
         Ok(if plain { Value::from_safe_string(url) } else { Value::from(url) })
     });
 }

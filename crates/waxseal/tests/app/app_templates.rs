@@ -71,6 +71,16 @@ async fn an_address_in_html_is_escaped_where_it_must_be() {
     assert_eq!(client_of(app).get("/html").await.text(), "/wizard/a &#x2f;?a=%3C&amp;b=1");
 }
 
+#[tokio::test]
+async fn a_script_has_values_as_json_and_addresses_without_quotes() {
+    let app = app("").environment(|environment| {
+        let source = "{{ request.args.q }} '{{ url_for('page') }}' '{{ url_for('page', a=1, b=2) }}'";
+        environment.add_template("page.js", source).unwrap();
+    });
+    let app = app.get("/js", async |request: Request| request.render("page.js", context! {}).await);
+    assert_eq!(client_of(app).get("/js?q=a").await.text(), r#""a" '/' '/?a=1&b=2'"#);
+}
+
 /// The value is a visitor's, and the page is everybody's.
 #[tokio::test]
 async fn a_value_that_fits_in_no_address_gives_a_dead_link_and_a_line_in_the_log() {

@@ -75,6 +75,25 @@ async fn url_for_static_takes_a_file_name_as_in_flask() {
 }
 
 #[tokio::test]
+async fn the_name_static_is_the_static_folders_whatever_else_is_served_before() {
+    let media = || StaticFiles::built_in([]);
+    let page = |app: App| {
+        let app = app.environment(|environment| {
+            environment.add_template("page.txt", "{{ url_for('static', filename='a') }}").unwrap();
+        });
+        client_of(app.get("/", async |request: Request| request.render("page.txt", context! {}).await))
+    };
+    let folder = || folder!("$CARGO_MANIFEST_DIR/tests/static");
+    for (app, expected) in [
+        (App::new("demo").static_files("/media", media()).static_folder("/static", folder()), "/static/a"),
+        (App::new("demo").static_folder("/one", folder()).static_folder("/two", folder()), "/one/a"),
+        (App::new("demo").static_files("/one", media()).static_files("/two", media()), "/one/a"),
+    ] {
+        assert_eq!(page(app).get("/").await.text(), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_changed_file_shows_without_a_restart_while_developing() {
     let folder = tempfile::tempdir().unwrap();
     let app = |folder: &std::path::Path| App::new("demo").static_folder("/static/", folder_at(folder));
