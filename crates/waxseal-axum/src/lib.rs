@@ -78,5 +78,5 @@ pub use waxseal_manager::{
     Adoption, Error as ManagerError, Foreign, FormerState, Lifetimes, Mirrored, Revocable, State, Stored,
     WhenAway,
 };
-pub use waxseal_session::{Error as SessionError, Flash as Message, Largest, Markup};
+pub use waxseal_session::{Error as SessionError, Flash as Message, Largest, Markup, is_owner_name};
 pub use waxseal_store::{MemoryStore, SessionStore};

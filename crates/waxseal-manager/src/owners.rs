@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use waxseal_session::backend::is_owner_name;
+use waxseal_session::is_owner_name;
 use waxseal_store::{Cursor, Listed, Page, Promise, PublicId};
 
 use crate::error::Error;

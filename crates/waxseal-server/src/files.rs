@@ -96,6 +96,9 @@ impl StaticFiles {
 
     /// Lets browsers use their copy for this long without asking. A changed file then needs another name for them to
     /// see it.
+    ///
+    /// Shared caches may keep a copy, too (`public`). In an app made with `waxseal`, a file in an answer for which the visitor's
+    /// session was read is `private`.
     #[must_use]
     pub fn max_age(mut self, time: Duration) -> Self {
         let value = format!("public, max-age={}", time.as_secs());
@@ -120,6 +123,7 @@ impl StaticFiles {
         let wanted = wanted(method, headers, &etag, length);
         let mut response = Response::new(Body::empty());
         *response.status_mut() = wanted.status();
+        response.extensions_mut().insert(OfFolder(self.cache_control.clone()));
         let headers = response.headers_mut();
         headers.insert(ETAG, etag);
         headers.insert(CACHE_CONTROL, self.cache_control.clone());
@@ -133,7 +137,23 @@ impl StaticFiles {
         }
         Some(response)
     }
+
+    /// Keeps a file out of shared caches: makes the `Cache-Control` that [`answer`](Self::answer) gave it `private`. Another one,
+    /// which a handler has set since, is left as it is.
+    pub fn keep_private<B>(response: &mut Response<B>) {
+        let Some(OfFolder(given)) = response.extensions_mut().remove() else { return };
+        if let Some(age) = given.as_bytes().strip_prefix(b"public, ")
+            && response.headers().get(CACHE_CONTROL) == Some(&given)
+        {
+            let value = HeaderValue::from_bytes(&[b"private, ", age].concat());
+            response.headers_mut().insert(CACHE_CONTROL, value.expect("it was a part of a value"));
+        }
+    }
 }
+
+/// The `Cache-Control` of a file's response, in its extensions.
+#[derive(Clone)]
+struct OfFolder(HeaderValue);
 
 /// Returns `true` if a name has nothing that a file system could interpret as leading out of the folder, or as hidden.
 fn is_plain(name: &str) -> bool {

@@ -18,8 +18,8 @@ use crate::setup_error::SetupError;
 /// only has a `GET` route is [`RouteMatch::MethodNotAllowed`], even if a broader path has a route for it.
 ///
 /// Paths are matched as they were sent: nothing is decoded beforehand, dots and slashes are not normalized, and a slash
-/// at the end makes a different path. Parameters are decoded after matching, so `{name}` may contain `/` (from `%2F`)
-/// or be `..`: never use one as a file name unchecked.
+/// at the end makes a different path. Parameters are decoded after matching. A path whose `{name}` then contains `/` (from
+/// `%2F`) is [`RouteMatch::NotFound`]; `{*name}` may contain it. Both may be `..`, so never use one as a file name unchecked.
 ///
 /// HEAD is answered by the route for GET, and OPTIONS by [`RouteMatch::Options`], unless they have routes of their own.
 /// `OPTIONS *` asks about the whole server: it is answered with the methods of all routes.
@@ -48,6 +48,8 @@ pub struct Router<T> {
 
 #[derive(Clone, Debug)]
 struct Endpoint<T> {
+    /// `true` if the last parameter is a `{*name}`.
+    has_rest: bool,
     methods: Vec<(Method, T)>,
     allow: HeaderValue,
 }
@@ -107,7 +109,9 @@ impl<T> Router<T> {
             _ => unfit("name each parameter in braces, as in `/wizard/{name}`; a literal brace is doubled"),
         })?;
         self.indices.insert(path.to_owned(), index);
-        self.endpoints.push(Endpoint { methods: Vec::new(), allow: HeaderValue::from_static("") });
+        // The start of a literal brace is doubled, and `{*name}` is a whole segment.
+        let has_rest = path.rsplit('/').next().is_some_and(|last| last.starts_with("{*"));
+        self.endpoints.push(Endpoint { has_rest, methods: Vec::new(), allow: HeaderValue::from_static("") });
         Ok(index)
     }
 
@@ -129,6 +133,11 @@ impl<T> Router<T> {
         }
         let Ok(found) = self.paths.at(path) else { return RouteMatch::NotFound };
         let endpoint = &self.endpoints[*found.value];
+        // Not decoded before matching: `/a%2Fb` would reach the route of `/a/b`, past a proxy that guards `/a/`.
+        let parts = found.params.len() - usize::from(endpoint.has_rest);
+        if found.params.iter().take(parts).any(|(_, part)| has_slash(part)) {
+            return RouteMatch::NotFound;
+        }
         let value = match *method {
             Method::HEAD => endpoint.value(method).or_else(|| endpoint.value(&Method::GET)),
             _ => endpoint.value(method),
@@ -148,6 +157,11 @@ impl<T> Endpoint<T> {
     fn value(&self, method: &Method) -> Option<&T> {
         self.methods.iter().find(|(routed, _)| routed == method).map(|(_, value)| value)
     }
+}
+
+/// `true` if a part of a path contains a slash once decoded.
+fn has_slash(part: &str) -> bool {
+    part.as_bytes().windows(3).any(|escape| escape.eq_ignore_ascii_case(b"%2f"))
 }
 
 /// `Allow`, such as `GET, HEAD, OPTIONS`: the sorted methods that have routes or are answered without one.
@@ -254,7 +268,6 @@ mod tests {
             ("/w/a+b", "/w/{name} name=a+b"),
             ("/w/%C3%A9%e2%82%ac", "/w/{name} name=é€"),
             ("/w/é", "/w/{name} name=é"),
-            ("/w/a%2Fb", "/w/{name} name=a/b"),
             ("/w/%252F", "/w/{name} name=%2F"),
             ("/f/a%2Fb/%2E%2E", "/f/{*rest} rest=a/b/.."),
             ("/w/%", &escape(3)),
@@ -273,6 +286,30 @@ mod tests {
             ("/100%", &escape(4)),
         ] {
             assert_eq!(ask(&router, "GET", path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_path_has_no_slash_and_the_rest_may_have_one() {
+        let router = router(&[
+            ("GET", "/w/{name}"),
+            ("GET", "/w/{name}/{*rest}"),
+            ("GET", "/page-{n}.html"),
+            ("GET", "/{{*literal}}/{last}"),
+        ]);
+        for (method, path, expected) in [
+            ("GET", "/w/a%2Fb", "404"),
+            ("GET", "/w/%2fetc%2fpasswd", "404"),
+            ("POST", "/w/a%2Fb", "404"),
+            ("OPTIONS", "/w/a%2Fb", "404"),
+            ("GET", "/w/..%5Cx", "/w/{name} name=..\\x"),
+            ("GET", "/w/a/b%2Fc", "/w/{name}/{*rest} name=a rest=b/c"),
+            ("GET", "/w/a%2Fb/c", "404"),
+            ("GET", "/page-1%2F2.html", "404"),
+            ("GET", "/{*literal}/a", "/{{*literal}}/{last} last=a"),
+            ("GET", "/{*literal}/a%2Fb", "404"),
+        ] {
+            assert_eq!(ask(&router, method, path), expected, "{method} {path}");
         }
     }
 

@@ -437,6 +437,48 @@ fn wide_numbers_and_a_type_of_its_own_are_read_outside_of_flattened_structs() {
     assert!(matches!(error, Error::Field { ref name, .. } if name == "port"), "{error}");
 }
 
+#[test]
+fn a_checkbox_is_true_under_each_of_its_usual_values() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Plain {
+        #[serde(default)]
+        remember: bool,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Flat {
+        #[serde(flatten)]
+        plain: Plain,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(untagged)]
+    enum Any {
+        Truth { remember: bool },
+        Number { remember: u8 },
+    }
+    for (text, expected) in [
+        ("", Some(false)),
+        ("remember=on", Some(true)),
+        ("remember=true", Some(true)),
+        ("remember=y", Some(true)),
+        ("remember=yes", Some(true)),
+        ("remember=1", Some(true)),
+        ("remember=off", Some(false)),
+        ("remember=false", Some(false)),
+        ("remember=n", Some(false)),
+        ("remember=no", Some(false)),
+        ("remember=0", Some(false)),
+        // Rails sends a hidden field in front.
+        ("remember=0&remember=1", Some(false)),
+        ("remember=2", None),
+        ("remember=Yes", None),
+    ] {
+        assert_eq!(parse_query::<Plain>(text).ok().map(|form| form.remember), expected, "{text}");
+        assert_eq!(parse_query::<Flat>(text).ok().map(|form| form.plain.remember), expected, "{text}");
+    }
+    assert_eq!(parse_query("remember=1").map_err(said), Ok(Any::Number { remember: 1 }));
+    assert_eq!(parse_query("remember=y").map_err(said), Ok(Any::Truth { remember: true }));
+}
+
 /// Of a plain struct, the same is read as serde_html_form reads, and of a repeated field the first.
 #[test]
 fn a_plain_struct_is_read_as_ever() {
@@ -460,12 +502,18 @@ fn a_plain_struct_is_read_as_ever() {
         for value in values {
             for other in ["", "&list=2", "&number=1", "&number=1&number=2"] {
                 let pair = serde_html_form::to_string([(name, value)]).unwrap();
+                // A truth may have more words here.
+                let known = match (name, value) {
+                    ("truth", "0") => "truth=false",
+                    ("truth", "1") => "truth=true",
+                    _ => &pair,
+                };
                 let first = match (name, other) {
                     ("number", "&number=1" | "&number=1&number=2") => "",
                     (_, "&number=1&number=2") => "&number=1",
                     (_, other) => other,
                 };
-                let expected = serde_html_form::from_str::<Plain>(&format!("{pair}{first}")).ok();
+                let expected = serde_html_form::from_str::<Plain>(&format!("{known}{first}")).ok();
                 // An empty text is no number; as the only one of its name it is `None`.
                 let is_empty = (name, value) == ("number", "") && first != other;
                 let expected = expected.filter(|_| !is_empty);

@@ -34,6 +34,7 @@ pub use markup::Markup;
 pub use messages::Flash;
 pub use session::Session;
 pub use session_debug_view::SessionDebugView;
+pub use sign_in::is_owner_name;
 pub use value::{MAX_DEPTH, ValueError};
 
 /// The types for session managers: `waxseal-manager`, or one of your own.
@@ -51,6 +52,6 @@ pub mod backend {
     pub use crate::lifecycle::{Closed, Terms};
     pub use crate::markup::MARKUP;
     pub use crate::metadata::Metadata;
-    pub use crate::sign_in::{MAX_DEVICE_BYTES, MAX_OWNER_BYTES, is_owner_name};
+    pub use crate::sign_in::{MAX_DEVICE_BYTES, MAX_OWNER_BYTES};
     pub use crate::state::{Phase, ReadOnly};
 }

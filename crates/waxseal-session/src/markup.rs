@@ -9,11 +9,11 @@ use serde::ser::{Serialize, Serializer};
 /// name gets one if the session's value is markup; any other value it gets as it is.
 pub const MARKUP: &str = "$waxseal::Markup";
 
-/// HTML that templates write without escaping, and that stays HTML when a session or a message keeps it: Flask's
-/// `Markup`.
+/// HTML in a session or a message, which templates write without escaping: Flask's `Markup`.
 ///
 /// A visitor's text must be escaped before it becomes part of it. In a session it is a type of its own, so neither a
-/// text nor JSON can pass for it. It can also be read as a `String`. In other formats, such as JSON, it is a string.
+/// text nor JSON can pass for it. It can also be read as a `String`. In other formats, such as JSON, it is a string, and
+/// so it is, and is escaped, if a handler passes it to a template itself: pass minijinja's `Value::from_safe_string(html)`.
 ///
 /// # Example
 ///

@@ -178,7 +178,10 @@ impl Session {
     }
 }
 
-/// Returns `true` if `name` can be an owner's name: 1 to 255 bytes without control characters.
+/// Returns `true` if `owner` can be an owner's name: 1 to 255 bytes without control characters.
+///
+/// If visitors sign in under a name of their own choice, check it when they choose it: an owner's name is refused by
+/// [`Session::sign_in`].
 #[must_use]
 pub fn is_owner_name(owner: &str) -> bool {
     (1..=MAX_OWNER_BYTES).contains(&owner.len()) && !owner.contains(char::is_control)

@@ -13,7 +13,9 @@ pub(crate) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("d", default);
     environment.add_filter("default", default);
     environment.add_filter("dictsort", dict_sort);
+    environment.add_filter("float", float);
     environment.add_filter("groupby", group_by);
+    environment.add_filter("int", int);
     environment.add_filter("join", join);
     environment.add_filter("max", max);
     environment.add_filter("min", min);
@@ -66,8 +68,7 @@ fn default(
     arguments: Kwargs,
 ) -> Result<Value, Error> {
     let arguments = named(&["default_value", "boolean"], positional, &arguments)?;
-    let or = |name: &str, other: Value| if arguments.has(name) { arguments.get(name) } else { Ok(other) };
-    let values = vec![or("default_value", "".into())?, or("boolean", false.into())?];
+    let values = vec![or(&arguments, "default_value", "".into())?, or(&arguments, "boolean", false.into())?];
     arguments.assert_all_used()?;
     filters::default(state, value, Rest(values))
 }
@@ -128,6 +129,46 @@ fn sort(
         list,
         with_path(&["reverse", "case_sensitive", "attribute"], positional, &arguments)?,
     )
+}
+
+/// `int(value, default=0, base=10)`
+fn int(
+    state: &State<'_, '_>,
+    value: &Value,
+    positional: Rest<Value>,
+    arguments: Kwargs,
+) -> Result<Value, Error> {
+    let arguments = named(&["default", "base"], positional, &arguments)?;
+    let (default, base) = (or(&arguments, "default", 0.into())?, arguments.get("base")?);
+    arguments.assert_all_used()?;
+    filters::int(state, &trimmed(value), Some(default), base, no_arguments())
+}
+
+/// `float(value, default=0.0)`
+fn float(
+    state: &State<'_, '_>,
+    value: &Value,
+    positional: Rest<Value>,
+    arguments: Kwargs,
+) -> Result<Value, Error> {
+    let arguments = named(&["default"], positional, &arguments)?;
+    let default = or(&arguments, "default", 0.0.into())?;
+    arguments.assert_all_used()?;
+    filters::float(state, &trimmed(value), Some(default), no_arguments())
+}
+
+/// The argument of this name, or `other` if it is not given.
+fn or(arguments: &Kwargs, name: &str, other: Value) -> Result<Value, Error> {
+    if arguments.has(name) { arguments.get(name) } else { Ok(other) }
+}
+
+/// A text without the white space around it, which Python ignores in a number.
+fn trimmed(value: &Value) -> Value {
+    value.as_str().map_or_else(|| value.clone(), |text| text.trim().into())
+}
+
+fn no_arguments() -> Kwargs {
+    std::iter::empty::<(&str, Value)>().collect()
 }
 
 /// `sum(iterable, attribute=None, start=0)`

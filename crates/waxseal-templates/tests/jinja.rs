@@ -113,6 +113,19 @@ fn filters_and_tests_have_all_of_jinjas_parameters_by_position_and_by_name() {
             "{{ ([[1, 'b'], [2, 'a']]|sort(attribute=1)|first)[0] }} {{ ([[1, 'b']]|groupby(1)|first).grouper }}",
             "2 b",
         ),
+        (
+            "{{ 'abc'|int }} {{ ' 5 '|int }} {{ '42.9'|int }} {{ none|int }} {{ []|int }} {{ ''|int }}",
+            "0 5 42 0 0 0",
+        ),
+        (
+            "{{ 'abc'|int(7) }} {{ 'abc'|int(default=none) }} {{ '0x1F'|int(base=16) }} {{ 'z'|int(1, 16) }}",
+            "7 None 31 1",
+        ),
+        (
+            "{{ 'abc'|float }} {{ ' 2.5 '|float }} {{ 'x'|float(1.5) }} {{ {}|float(default=2) }}",
+            "0.0 2.5 1.5 2",
+        ),
+        ("{{ ['1', 'x', ' 2']|map('int')|sum }}", "3"),
         ("{{ 9 is divisibleby(num=3) }} {{ 9 is divisibleby 2 }}", "True False"),
         (
             "{{ 'a' is sequence }} {{ [1] is sequence }} {{ {} is sequence }} {{ 1 is sequence }}",
@@ -194,6 +207,8 @@ fn arguments_that_do_not_fit_are_errors() {
         ("{{ 'a'|replace('b') }}", "missing argument"),
         ("{{ 'a'|trim(char='b') }}", "char"),
         ("{{ 'owl'|filesizeformat }}", "a size in bytes is a number"),
+        ("{{ '1'|int(0, default=1) }}", "default is given twice"),
+        ("{{ '1'|float(base=2) }}", "base"),
     ] {
         let error = render(source, &Session::new()).unwrap_err().to_string();
         assert!(error.contains(expected), "{source}: {error}");

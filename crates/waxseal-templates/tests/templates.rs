@@ -312,7 +312,7 @@ fn no_form_of_an_error_shows_a_value_of_the_session() {
         "{{ session.card + 1 }}",
         "{{ session.card.nope() }}",
         "{{ session.card() }}",
-        "{{ session.card | int }}",
+        "{{ session.card | abs }}",
         "{{ session.card / 2 }}",
         "{{ -session.card }}",
         "{{ session.card[0:'x'] }}",

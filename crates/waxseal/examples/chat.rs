@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use tokio::sync::broadcast::{self, error::RecvError};
-use waxseal::{App, Request, Response, Result, StartError, WebSocket, context, folder, redirect};
+use waxseal::{App, Request, Response, Result, Route, StartError, WebSocket, context, folder, redirect};
 
 /// The room: what is said in it goes to all who are there.
 static ROOM: LazyLock<broadcast::Sender<String>> = LazyLock::new(|| broadcast::channel(64).0);
@@ -27,7 +27,7 @@ pub(crate) fn app() -> App {
         .csrf_tokens()
         .get("/", index)
         .post("/come-in", come_in)
-        .post("/leave", leave)
+        .route(Route::post("/leave", leave).without_csrf_token())
         .get("/talk", talk)
 }
 
@@ -38,7 +38,7 @@ async fn index(request: Request) -> Result<Response> {
 
 async fn come_in(request: Request) -> Result<Response> {
     let guest: Guest = request.form().await?;
-    let name: String = guest.name.trim().chars().take(30).collect();
+    let name: String = guest.name.trim().chars().filter(|letter| !letter.is_control()).take(30).collect();
     if !name.is_empty() {
         request.sign_in(&name).await?;
     }

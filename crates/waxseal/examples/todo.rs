@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
-use waxseal::{App, Error, Request, Response, Result, StartError, context, folder, redirect};
+use waxseal::{
+    App, Error, Request, Response, Result, Route, StartError, context, folder, is_owner_name, redirect,
+};
 
 #[derive(Default)]
 struct User {
@@ -54,7 +56,7 @@ pub(crate) fn app() -> App {
         .post("/register", register)
         .get("/sign-in", credentials)
         .post("/sign-in", sign_in)
-        .post("/sign-out", sign_out)
+        .route(Route::post("/sign-out", sign_out).without_csrf_token())
 }
 
 async fn index(request: Request) -> Result<Response> {
@@ -99,7 +101,7 @@ async fn register(request: Request) -> Result<Response> {
     let Credentials { name, password } = request.form().await?;
     let hash = Argon2::default().hash_password(password.as_bytes())?.to_string();
     let mut users = USERS.lock().await;
-    if name.trim().is_empty() || password.len() < 8 || users.contains_key(&name) {
+    if name.trim().is_empty() || !is_owner_name(&name) || password.len() < 8 || users.contains_key(&name) {
         request.flash("error", "Choose another name, and a password of at least 8 characters.").await?;
         return Ok(redirect("/register"));
     }
@@ -121,7 +123,7 @@ async fn sign_in(request: Request) -> Result<Response> {
 }
 
 async fn sign_out(request: Request) -> Result<Response> {
-    request.session().await?.renew_empty()?;
+    request.sign_out().await?;
     request.flash("info", "See you.").await?;
     Ok(redirect("/sign-in"))
 }

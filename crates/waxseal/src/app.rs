@@ -281,10 +281,13 @@ impl App {
             let free = panel::routes().into_iter().filter(|route| !taken.contains(&route.path));
             self.add_all(free);
         }
-        for (index, (path, files)) in std::mem::take(&mut self.statics).into_iter().enumerate() {
+        let statics = std::mem::take(&mut self.statics);
+        let is_folder = |(_, source): &(String, StaticSource)| matches!(source, StaticSource::Folder(_));
+        let named = statics.iter().position(is_folder).unwrap_or(0);
+        for (index, (path, files)) in statics.into_iter().enumerate() {
             let path = format!("{}/{{*filename}}", path.trim_end_matches('/'));
             let route = Route::get(&path, files.handler(development)?);
-            self.add_all([if index == 0 { route.name("static") } else { route }]);
+            self.add_all([if index == named { route.name("static") } else { route }]);
         }
         Ok(())
     }

@@ -159,7 +159,7 @@ pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, Up
 pub use waxseal_server::{ForwardedHeaders, Peer, RootPath, TrustedProxies};
 #[cfg(feature = "websocket")]
 pub use waxseal_server::{Message, WebSocketClosed, WebSocketLimits};
-pub use waxseal_session::{Flash, Markup, Session};
+pub use waxseal_session::{Flash, Markup, Session, is_owner_name};
 pub use waxseal_store::{MemoryStore, SessionStore};
 pub use waxseal_templates::{Context, context, folder};
 

@@ -62,6 +62,9 @@ impl Request {
     /// Signs the visitor out by ending the session. This works even while the store does not answer: this process then
     /// refuses the session at once, and tells the store later.
     ///
+    /// It needs the store if a hook or the check of a [form token](crate::App::csrf_tokens) asks for the session first. Add the
+    /// route with [`without_csrf_token`](crate::Route::without_csrf_token), outside groups whose hooks ask for it.
+    ///
     /// # Errors
     ///
     /// Those of [`Session::destroy`](crate::Session::destroy).

@@ -197,6 +197,10 @@ impl Request {
     }
 
     /// The path below the app's [root path](Self::root_path), as it was sent, percent-encoded.
+    ///
+    /// Flask's `request.path` is decoded, as it is in templates here. Do not decide by this text what a visitor may see:
+    /// `/%70rivate/` and `/private/` can lead to the same `{*name}`. Guard a [group](crate::Routes::before_request), or ask for
+    /// the [`route`](Self::route).
     #[must_use]
     pub fn path(&self) -> &str {
         let path = self.0.parts.uri.path();
@@ -214,6 +218,10 @@ impl Request {
     }
 
     /// The value of the route's path parameter `{name}`, decoded.
+    ///
+    /// As in Flask, the value of `{name}` contains no `/`, and a path that would put one there by `%2F` is 404; the value of
+    /// `{*name}` may. Either may be `..`. To serve a file of that name, use
+    /// [`StaticFiles::answer`](crate::StaticFiles::answer), which never leaves its folder.
     ///
     /// # Errors
     ///
@@ -327,8 +335,9 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 500 if there is no such route, or a parameter of its path is missing, empty, or has a segment `.` or
-    /// `..`. In a template, an unfit value makes the URL `#` and a warning in the log.
+    /// 500 if there is no such route, or a parameter of its path is missing, empty, has a segment `.` or
+    /// `..`, or contains a `/` that only `{*name}` takes. In a template, an unfit value makes the URL `#` and a warning in
+    /// the log.
     ///
     /// # Example
     ///

@@ -26,7 +26,8 @@ pub(crate) struct Target {
 }
 
 impl Route {
-    /// Answers `method` on `path`, where `{name}` stands for one path segment and `{*rest}` for all that follow.
+    /// Answers `method` on `path`, where `{name}` stands for a text within one path segment and `{*rest}` for all that
+    /// follows.
     ///
     /// The route has its handler's name, as with Flask's endpoints: `url_for('create_wizard')`. A closure has no name.
     pub fn new(method: Method, path: &str, handler: impl Handler) -> Self {

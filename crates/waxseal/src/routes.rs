@@ -82,6 +82,34 @@ impl Routes {
 
     /// Runs `hook` before the handlers of this group, after the app's hooks: see
     /// [`App::before_request`](crate::App::before_request).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{App, Request, Response, Result, Routes, StaticFiles, abort, redirect};
+    ///
+    /// async fn sign_in_first(request: Request) -> Result<Option<Response>> {
+    ///     match request.session().await?.owner() {
+    ///         Some(_) => Ok(None),
+    ///         None => Ok(Some(redirect("/sign-in"))),
+    ///     }
+    /// }
+    ///
+    /// async fn report(request: Request) -> Result<Response> {
+    ///     let reports = request.state::<StaticFiles>()?;
+    ///     let report = reports.answer(request.method(), request.param("name")?, request.headers()).await;
+    ///     report.map_or_else(|| abort(404), Ok)
+    /// }
+    ///
+    /// # let folder = std::env::temp_dir();
+    /// let private = Routes::new("private").before_request(sign_in_first).get("/{*name}", report);
+    /// let app = App::new("demo").state(StaticFiles::in_folder(&folder)?).mount("/private", private);
+    /// # let client = waxseal::testing::Client::new(app)?;
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// assert_eq!(client.get("/private/%72eport.pdf").await.location(), Some("/sign-in"));
+    /// # });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn before_request<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,

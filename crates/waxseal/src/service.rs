@@ -18,7 +18,8 @@ use waxseal_crypto::Keyring;
 #[cfg(feature = "device")]
 use waxseal_http::DeviceCall;
 use waxseal_http::{Scheme, SessionLayer, development, is_local_path, origin};
-use waxseal_server::{Body, Limits, Peer, RouteMatch, Router, timeout_catching_panics};
+use waxseal_manager::Visit;
+use waxseal_server::{Body, Limits, Peer, RouteMatch, Router, StaticFiles, timeout_catching_panics};
 
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
@@ -251,6 +252,10 @@ impl Shared {
             };
             if let Some(instead) = self.instead_of(finished, request, session) {
                 response = instead.await;
+            }
+            // The folder's `public` was not said with this visitor in mind.
+            if session.visit().map(Visit::session).is_some_and(|it| it.is_accessed() && !it.is_new()) {
+                StaticFiles::keep_private(&mut response);
             }
         }
         ends::with_its_session(request, &mut response);

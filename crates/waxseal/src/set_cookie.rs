@@ -9,6 +9,9 @@ use waxseal_http::SameSite;
 use crate::error::{Error, Result};
 use crate::response::Response;
 
+/// What browsers keep of name and value together (RFC 6265bis §5.6).
+const MAX_BYTES: usize = 4096;
+
 /// An app's own cookie, which the visitor can read and change, for [`set_cookie`](ResponseExt::set_cookie).
 ///
 /// Unless its methods say otherwise, the browser keeps it until it is closed, sends it to all paths of this host, with
@@ -116,7 +119,16 @@ impl Cookie {
             let name = &self.name;
             return Err(Error::status(500).message(format!("the cookie {name:?} has to {demand}")));
         }
-        let mut text = format!("{}={}; Path={}", self.name, quoted(&self.value), self.path);
+        let value = quoted(&self.value);
+        let bytes = self.name.len() + value.len();
+        if bytes > MAX_BYTES {
+            let name = &self.name;
+            return Err(Error::status(500).message(format!(
+                "the cookie {name:?} has {bytes} bytes of name and quoted value; browsers drop it over {MAX_BYTES}, so keep \
+                 what it says on the server"
+            )));
+        }
+        let mut text = format!("{}={value}; Path={}", self.name, self.path);
         if let Some(domain) = &self.domain {
             text.push_str(&format!("; Domain={domain}"));
         }
@@ -191,7 +203,8 @@ pub trait ResponseExt {
     /// # Errors
     ///
     /// 500 if its name, path or domain is malformed, or if browsers would drop the cookie: its name's prefix
-    /// (`__Host-`, `__Http-`, `__Secure-`), [`SameSite::None`] or [`Cookie::partitioned`] demands what it lacks.
+    /// (`__Host-`, `__Http-`, `__Secure-`), [`SameSite::None`] or [`Cookie::partitioned`] demands what it lacks, or its
+    /// name and quoted value are more than 4,096 bytes.
     fn set_cookie(&mut self, cookie: Cookie) -> Result<()>;
 
     /// Deletes the cookie of this name from the browser, if it is one for all paths of this host. To delete one with

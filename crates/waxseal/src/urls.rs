@@ -97,9 +97,9 @@ impl Urls {
                 continue;
             }
             let (part, behind) = brace[1..].split_once('}').expect("the router has taken this path");
-            let (part, escaped) = match part.strip_prefix('*') {
-                Some(part) => (part, ESCAPED_IN_REST),
-                None => (part, ESCAPED),
+            let (part, escaped, takes_slash) = match part.strip_prefix('*') {
+                Some(part) => (part, ESCAPED_IN_REST, true),
+                None => (part, ESCAPED, false),
             };
             let missing =
                 || UrlError::Missing { name: name.to_owned(), part: part.to_owned(), path: path.to_owned() };
@@ -107,6 +107,11 @@ impl Urls {
             let (_, value) = found.ok_or_else(missing)?;
             if value.is_empty() {
                 return Err(UrlError::Unfit { name: name.to_owned(), part: part.to_owned() });
+            }
+            // No route would match the URL.
+            if !takes_slash && value.contains('/') {
+                let (name, part, path) = (name.to_owned(), part.to_owned(), path.to_owned());
+                return Err(UrlError::Slash { name, part, path });
             }
             push_part(&mut url, value, escaped);
             used.push(part);
@@ -183,7 +188,7 @@ mod tests {
             ("index", &[][..], "/"),
             ("index", &[("q", "a b&c=d"), ("é", "ü/")], "/?q=a%20b%26c%3Dd&%C3%A9=%C3%BC%2F"),
             ("wizard", &[("name", "Tom Riddle")], "/wizard/Tom%20Riddle"),
-            ("wizard", &[("name", "a/b?c#d%")], "/wizard/a%2Fb%3Fc%23d%25"),
+            ("wizard", &[("name", "a?c#d%")], "/wizard/a%3Fc%23d%25"),
             ("wizard", &[("page", "2"), ("name", "x")], "/wizard/x?page=2"),
             ("pet", &[("name", "a"), ("pet", "..")], "/wizard/a/pets/...html"),
             ("static", &[("filename", "css/site one.css")], "/static/css/site%20one.css"),
@@ -215,6 +220,12 @@ mod tests {
                 "url_for(`wizard`) cannot put an empty text or dots alone into `name`",
             ),
             (
+                "pet",
+                &[("name", "a"), ("pet", "b/c")],
+                "url_for(`pet`) cannot put a text with `/` into `pet`, for /wizard/{name}/pets/{pet}.html; \
+                 `{*pet}` at the end of a route takes it",
+            ),
+            (
                 "static",
                 &[("filename", "a/../b")],
                 "url_for(`static`) cannot put an empty text or dots alone into `filename`",
@@ -236,6 +247,7 @@ mod tests {
                 let made = urls().url_for(route, &[(part, value), ("page", &page)]);
                 if value.split('/').any(|segment| matches!(segment, "." | "..")) && route == "static"
                     || matches!(value.as_str(), "." | "..")
+                    || value.contains('/') && route == "wizard"
                 {
                     prop_assert!(made.is_err(), "{:?}", made);
                     continue;

@@ -33,10 +33,11 @@ impl Reading {
         let signed = text.parse().ok().filter(|number: &i64| *number < 0);
         let kinds = [
             text.is_empty().then_some(Kind::Nothing),
-            truth(text).map(Kind::Bool),
             text.parse().ok().map(Kind::Unsigned),
             signed.map(Kind::Signed),
             text.parse().ok().map(Kind::Float),
+            // Behind the numbers, since `1` is one first.
+            truth(text).map(Kind::Bool),
         ];
         let single = kinds.into_iter().flatten().map(|kind| Self { kind, list: false });
         let listed = [Some(Kind::Text)].into_iter().chain(kinds).flatten();
@@ -44,11 +45,11 @@ impl Reading {
     }
 }
 
-/// Reads a `bool` as a checkbox sends it, or as a person would write it.
+/// Reads a `bool` as a checkbox sends it: as `on`, or under the value that WTForms (`y`), Rails (`1`) or an app gives it.
 pub(super) fn truth(text: &str) -> Option<bool> {
     match text {
-        "true" | "on" => Some(true),
-        "false" => Some(false),
+        "on" | "true" | "yes" | "y" | "1" => Some(true),
+        "off" | "false" | "no" | "n" | "0" => Some(false),
         _ => None,
     }
 }

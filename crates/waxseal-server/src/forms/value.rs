@@ -69,7 +69,10 @@ impl<'de> Deserializer<'de> for Value<'de> {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match truth(self.text()) {
             Some(value) => visitor.visit_bool(value),
-            None => Err(Misfit::parsing(self.text(), &"it is none of `true`, `on` and `false`")),
+            None => {
+                let words = "it is none of `on`, `true`, `yes`, `y`, `1`, `off`, `false`, `no`, `n`, `0`";
+                Err(Misfit::parsing(self.text(), &words))
+            }
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) fn routes() -> Routes {
         .get("/logout", logout)
 }
 
-/// Before each request: the user whose id the session has.
+/// Before each page of the blog: the user whose id the session has.
 pub(crate) async fn load_user(request: Request) -> Result<Option<Response>> {
     if let Some(id) = request.session().await?.owner() {
         let by_id = "SELECT id, username FROM user WHERE id = ?";
@@ -89,6 +89,6 @@ async fn login(request: Request) -> Result<Response> {
 }
 
 async fn logout(request: Request) -> Result<Response> {
-    request.session().await?.clear()?;
+    request.sign_out().await?;
     Ok(redirect(&request.url_for("index", &[])?))
 }

@@ -25,6 +25,10 @@ impl App {
     ///
     /// A visitor gets a session with the first form that is shown, not before.
     ///
+    /// The check needs the session, so while the store does not answer, the answer is 503. Exempt the route that
+    /// [signs out](crate::Request::sign_out) with [`without_csrf_token`](crate::Route::without_csrf_token): then visitors can leave
+    /// during an outage, too. The check of `Sec-Fetch-Site` and `Origin` stays, and a forged sign-out gains nothing.
+    ///
     /// # Example
     ///
     /// ```

@@ -18,19 +18,19 @@ impl App {
     /// The hook does not run for a request that is refused before any cookie is read, such as a form from another site
     /// or one with a bad `Host`.
     ///
+    /// To guard some of the routes, put them into a group with a [hook of its own](crate::Routes::before_request). Do not
+    /// decide by [`path`](Request::path), which is percent-encoded.
+    ///
     /// # Example
     ///
     /// ```
-    /// use waxseal::{App, Request, Response, Result, redirect};
+    /// use waxseal::{App, Request, Response, Result, abort};
     ///
-    /// async fn sign_in_first(request: Request) -> Result<Option<Response>> {
-    ///     if request.path().starts_with("/private/") && !request.session().await?.contains_key("user") {
-    ///         return Ok(Some(redirect("/sign-in")));
-    ///     }
-    ///     Ok(None)
+    /// async fn close_for_repairs(request: Request) -> Result<Option<Response>> {
+    ///     if request.config("CLOSED")? { abort(503) } else { Ok(None) }
     /// }
     ///
-    /// let app = App::new("demo").before_request(sign_in_first);
+    /// let app = App::new("demo").config("CLOSED", false).before_request(close_for_repairs);
     /// ```
     #[must_use]
     pub fn before_request<F, Fut>(mut self, hook: F) -> Self
@@ -42,10 +42,15 @@ impl App {
         self
     }
 
-    /// Runs `hook` with every response, including error pages, before the session is committed.
+    /// Runs `hook` with every response, including error pages, before the session is committed. It may still write to
+    /// the session.
     ///
     /// Hooks run in the reverse of the order in which they are added, as in Flask. The response that a hook returns is
     /// sent. An error from a hook is answered like one from a handler, and no further hook runs.
+    ///
+    /// If the session then cannot be saved, an error page with status 409 or 503 is sent instead of the response, and no hook
+    /// runs on it. A [`teardown_request`](Self::teardown_request) hook is given the status that is sent, as an audit needs it;
+    /// [security headers](Self::security_headers) are on that page, too.
     ///
     /// # Example
     ///

@@ -26,6 +26,8 @@ impl App {
     }
 
     /// Serves other files below `path`: a folder that is filled at run time, or files with a cache lifetime.
+    ///
+    /// In an app without a [`static_folder`](Self::static_folder), the first such route is named `static`.
     #[must_use]
     pub fn static_files(mut self, path: &str, files: StaticFiles) -> Self {
         self.statics.push((path.to_owned(), StaticSource::Files(files)));

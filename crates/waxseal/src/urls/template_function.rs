@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Environment, ErrorKind, State, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, State, Value};
 use waxseal_server::RootPath;
 
 use super::Urls;
@@ -52,14 +52,16 @@ pub(crate) fn add_to(environment: &mut Environment<'_>, urls: Arc<Urls>, root: S
         let failed = |error: UrlError| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string());
         let url = match url {
             // The value is most often some visitor's, and must not take the page from everybody.
-            Err(error @ UrlError::Unfit { .. }) => {
+            Err(error @ (UrlError::Unfit { .. } | UrlError::Slash { .. })) => {
                 tracing::warn!("{error}; in template {}, the link leads nowhere", state.name());
                 DEAD_LINK.to_owned()
             }
             url => url.map_err(failed)?,
         };
-        // minijinja would escape slashes, too, so a URL without special characters of HTML is marked as safe.
-        let plain = !url.contains(['&', '<', '>', '"', '\'']);
+        // minijinja would escape slashes, too, so a URL without special characters of HTML is marked as safe. In a template of
+        // JavaScript or JSON it is always written in one way, without quotes, and there `&` is no special character.
+        let escapes_html = matches!(state.auto_escape(), AutoEscape::Html);
+        let plain = !url.contains(['<', '>', '"', '\'']) && !(escapes_html && url.contains('&'));
         Ok(if plain { Value::from_safe_string(url) } else { Value::from(url) })
     });
 }

@@ -15,6 +15,12 @@ pub(crate) enum UrlError {
     /// A parameter is empty, or a segment of the path would be `.` or `..`.
     #[error("url_for(`{name}`) cannot put an empty text or dots alone into `{part}`")]
     Unfit { name: String, part: String },
+    /// A parameter within one segment has a slash.
+    #[error(
+        "url_for(`{name}`) cannot put a text with `/` into `{part}`, for {path}; \
+         `{{*{part}}}` at the end of a route takes it"
+    )]
+    Slash { name: String, part: String, path: String },
     /// An argument begins with an underscore and is not one that `url_for` knows.
     #[error("url_for has no `{0}`; it knows _anchor and _external")]
     Special(String),

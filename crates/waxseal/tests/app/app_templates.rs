@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::support::{client_of, header, traces};
+use serde::Serialize;
+use waxseal::minijinja::Value;
 use waxseal::testing::Client;
 use waxseal::{App, Markup, Request, Response, Result, Route, context, html, typed};
 
@@ -69,12 +71,23 @@ async fn an_address_in_html_is_escaped_where_it_must_be() {
     assert_eq!(client_of(app).get("/html").await.text(), "/wizard/a &#x2f;?a=%3C&amp;b=1");
 }
 
+#[tokio::test]
+async fn a_script_has_values_as_json_and_addresses_without_quotes() {
+    let app = app("").environment(|environment| {
+        let source = "{{ request.args.q }} '{{ url_for('page') }}' '{{ url_for('page', a=1, b=2) }}'";
+        environment.add_template("page.js", source).unwrap();
+    });
+    let app = app.get("/js", async |request: Request| request.render("page.js", context! {}).await);
+    assert_eq!(client_of(app).get("/js?q=a").await.text(), r#""a" '/' '/?a=1&b=2'"#);
+}
+
 /// The value is a visitor's, and the page is everybody's.
 #[tokio::test]
 async fn a_value_that_fits_in_no_address_gives_a_dead_link_and_a_line_in_the_log() {
     crate::support::log::clear();
-    let source = "{% for name in ['Merlin', '..', '.', ''] %}{{ url_for('wizard', name=name) }} {% endfor %}";
-    assert_eq!(rendered(source, "/").await, "/wizard/Merlin # # # ");
+    let source =
+        "{% for name in ['Merlin', '..', '.', '', 'a/b'] %}{{ url_for('wizard', name=name) }} {% endfor %}";
+    assert_eq!(rendered(source, "/").await, "/wizard/Merlin # # # # ");
     let said = "url_for(`wizard`) cannot put an empty text or dots alone into `name`";
     let lines = crate::support::log::lines();
     assert_eq!(lines.iter().filter(|line| line.contains(said)).count(), 3, "{lines:?}");
@@ -123,6 +136,26 @@ async fn markup_of_a_handler_reaches_the_next_page_as_html() {
     let client = client_of(app);
     client.get("/set").await;
     assert_eq!(client.get("/page").await.text(), "<b>owl</b> <i>sent</i>");
+}
+
+#[tokio::test]
+async fn a_handlers_html_is_a_safe_string_of_the_template() {
+    #[derive(Clone, Serialize)]
+    struct Post {
+        body: Value,
+    }
+    let app = app("").environment(|environment| {
+        let source = "{{ body }} {{ posts[0].body }} {{ g.post.body }} {{ markup }}";
+        environment.add_template("page.html", source).unwrap();
+    });
+    let app = app.get("/page", async |request: Request| {
+        let body = Value::from_safe_string("<b>owl</b>".to_owned());
+        let post = Post { body: body.clone() };
+        request.g().set("post", post.clone());
+        let markup = Markup::from_html("<i>");
+        request.render("page.html", context! { body, posts => [post], markup }).await
+    });
+    assert_eq!(client_of(app).get("/page").await.text(), "<b>owl</b> <b>owl</b> <b>owl</b> &lt;i&gt;");
 }
 
 #[tokio::test]

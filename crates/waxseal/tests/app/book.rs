@@ -112,7 +112,7 @@ mod sign_in {
             .get("/", home)
             .get("/sign-in", sign_in_page)
             .post("/sign-in", sign_in)
-            .post("/sign-out", sign_out)
+            .route(waxseal::Route::post("/sign-out", sign_out).without_csrf_token())
             .post("/password", change_password)
             .post("/users/{user}/lock", lock_user)
             .session_store(MemoryStore::new())

@@ -9,6 +9,8 @@ pub(crate) mod example;
 
 use tempfile::TempDir;
 use waxseal::testing::{Client, TestResponse, run_command};
+use waxseal::{MemoryStore, SessionState, Settings};
+use waxseal_store::testing::FaultyStore;
 
 use example::db::Db;
 
@@ -129,6 +131,23 @@ async fn login_and_logout() {
 
     assert_eq!(blog.client.get("/auth/logout").await.location(), Some("/"));
     assert_eq!(blog.client.session().await.owner(), None);
+}
+
+#[tokio::test]
+async fn logout_works_while_the_session_store_is_away() {
+    for session_state in [SessionState::Store, SessionState::Mirrored] {
+        let (sessions, settings) =
+            (FaultyStore::new(MemoryStore::new()), Settings { session_state, ..Settings::default() });
+        let mut blog = Blog::new().await;
+        let app = example::app(blog.db.clone()).session_store(sessions.clone());
+        blog.client = Client::with_settings(app, &settings).unwrap();
+        blog.login("test", "test").await;
+        assert!(blog.page("/").await.contains("Log Out"), "{session_state:?}");
+        sessions.set_away(true);
+        assert_eq!(blog.client.get("/auth/logout").await.location(), Some("/"), "{session_state:?}");
+        sessions.set_away(false);
+        assert!(blog.page("/").await.contains("Log In"), "{session_state:?}");
+    }
 }
 
 #[tokio::test]

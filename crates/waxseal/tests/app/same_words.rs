@@ -196,6 +196,8 @@ async fn a_cookie_that_browsers_drop_is_500_with_a_sentence() {
         (new("__Http-a").secure(false), "\"__Http-a\" has to be Secure"),
         (new("__http-a").http_only(false), "\"__http-a\" has to be HttpOnly"),
         (new("__Host-Http-a").http_only(false), "\"__Host-Http-a\" has to be HttpOnly"),
+        (Cookie::new("a", &"x".repeat(4096)), "the cookie \"a\" has 4097 bytes of name and quoted value"),
+        (Cookie::new("a", &"ü".repeat(512)), "the cookie \"a\" has 4099 bytes"),
     ] {
         let (status, lines) = answer(cookie.clone()).await;
         assert!(status == 500 && lines.contains(said), "{cookie:?}: {status} {lines}");
@@ -207,6 +209,7 @@ async fn a_cookie_that_browsers_drop_is_500_with_a_sentence() {
         new("__Host-Http-a"),
         new("__Secure-a").path("/shop").domain("example.org").http_only(false),
         new("__Hostel").path("/shop"),
+        Cookie::new("a", &"x".repeat(4095)),
     ] {
         assert_eq!(answer(cookie.clone()).await.0, 200, "{cookie:?}");
     }

@@ -5,7 +5,9 @@ use std::fs;
 use crate::support::{client_of, folder_at, header};
 use http::HeaderValue;
 use waxseal::testing::{Client, TestResponse};
-use waxseal::{App, Body, Method, Request, StartError, StaticFiles, context, folder};
+use waxseal::{
+    App, Body, Error, Method, Request, Response, Result, StartError, StaticFiles, context, folder,
+};
 
 fn app() -> App {
     App::new("demo").static_folder("/static", folder!("$CARGO_MANIFEST_DIR/tests/static"))
@@ -73,6 +75,25 @@ async fn url_for_static_takes_a_file_name_as_in_flask() {
 }
 
 #[tokio::test]
+async fn the_name_static_is_the_static_folders_whatever_else_is_served_before() {
+    let media = || StaticFiles::built_in([]);
+    let page = |app: App| {
+        let app = app.environment(|environment| {
+            environment.add_template("page.txt", "{{ url_for('static', filename='a') }}").unwrap();
+        });
+        client_of(app.get("/", async |request: Request| request.render("page.txt", context! {}).await))
+    };
+    let folder = || folder!("$CARGO_MANIFEST_DIR/tests/static");
+    for (app, expected) in [
+        (App::new("demo").static_files("/media", media()).static_folder("/static", folder()), "/static/a"),
+        (App::new("demo").static_folder("/one", folder()).static_folder("/two", folder()), "/one/a"),
+        (App::new("demo").static_files("/one", media()).static_files("/two", media()), "/one/a"),
+    ] {
+        assert_eq!(page(app).get("/").await.text(), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_changed_file_shows_without_a_restart_while_developing() {
     let folder = tempfile::tempdir().unwrap();
     let app = |folder: &std::path::Path| App::new("demo").static_folder("/static/", folder_at(folder));
@@ -96,6 +117,35 @@ async fn a_folder_that_is_filled_at_run_time_is_served_too() {
     assert_eq!((map.text().as_str(), header(&map, "content-type")), ("ink", Some("image/png")));
     assert_eq!(header(&map, "cache-control"), Some("public, max-age=3600"));
     assert_eq!(client.get("/static/site.css").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_file_that_was_sent_to_one_visitor_is_kept_by_no_shared_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("map.png"), "ink").unwrap();
+    let files = StaticFiles::in_folder(folder.path()).unwrap().max_age(std::time::Duration::from_secs(3600));
+    async fn map(request: Request) -> Result<Response> {
+        if request.arg("for").is_some() {
+            request.session().await?.owner().ok_or(Error::status(401))?;
+        }
+        let files = request.state::<StaticFiles>()?;
+        let mut map = files.answer(request.method(), "map.png", request.headers()).await.unwrap();
+        if let Some(said) = request.arg("said") {
+            map.headers_mut().insert("cache-control", said.parse()?);
+        }
+        Ok(map)
+    }
+    let client = client_of(App::new("demo").state(files).get("/", map));
+    client.with_session(|session| session.set_owner(Some("7"))).await.unwrap();
+    for (path, expected) in [
+        ("/", "public, max-age=3600"),
+        ("/?for=members", "private, max-age=3600"),
+        ("/?for=members&said=public", "public"),
+        ("/?for=members&said=no-store", "no-store"),
+    ] {
+        let map = client.get(path).await;
+        assert_eq!((map.text().as_str(), header(&map, "cache-control")), ("ink", Some(expected)), "{path}");
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@
 mod todo;
 
 use waxseal::testing::Client;
-use waxseal::{SessionState, Settings};
+use waxseal::{MemoryStore, SessionState, Settings};
+use waxseal_store::testing::FaultyStore;
 
 const PASSWORD: &str = "eleven owls";
 
@@ -40,6 +41,10 @@ async fn a_list_is_kept_for_each_person() {
         assert!(
             visitor.post("/register", &[who[0], ("password", "short")]).await.contains("Choose another name")
         );
+        for name in ["  ", "mer\u{7}lin", &"m".repeat(256)] {
+            let page = visitor.post("/register", &[("name", name), who[1]]).await;
+            assert!(page.contains("Choose another name"), "{name:?} could not sign in");
+        }
         assert!(visitor.post("/register", &who).await.contains("Welcome! Now sign in."));
         assert!(visitor.post("/register", &who).await.contains("Choose another name"));
         assert!(
@@ -65,6 +70,27 @@ async fn a_list_is_kept_for_each_person() {
         assert!(page.contains("See you.") && page.contains("<h1>Sign in</h1>"), "{page}");
         assert!(visitor.page().await.contains("<h1>Sign in</h1>"));
         assert!(visitor.post("/sign-in", &who).await.contains("sleep"), "the list is still there");
+    }
+}
+
+#[tokio::test]
+async fn who_signs_out_while_the_store_is_away_is_signed_out() {
+    for session_state in [SessionState::Store, SessionState::Mirrored] {
+        let (store, settings) =
+            (FaultyStore::new(MemoryStore::new()), Settings { session_state, ..Settings::default() });
+        let app = todo::app().session_store(store.clone());
+        let visitor = Visitor(Client::with_settings(app, &settings).unwrap());
+        let name = format!("lancelot in {session_state:?}");
+        let who = [("name", name.as_str()), ("password", PASSWORD)];
+        visitor.post("/register", &who).await;
+        visitor.post("/sign-in", &who).await;
+        assert!(visitor.page().await.contains(&name), "{session_state:?}");
+        let form = [("csrf_token", visitor.0.csrf_token().await)];
+        let form = form.each_ref().map(|(name, token)| (*name, token.as_str()));
+        store.set_away(true);
+        assert_eq!(visitor.0.post_form("/sign-out", &form).await.status(), 303, "{session_state:?}");
+        store.set_away(false);
+        assert_eq!(visitor.0.get("/").await.location(), Some("/sign-in"), "{session_state:?}");
     }
 }
 
@@ -126,7 +152,7 @@ fn the_tutorial_quotes_it_word_for_word() {
         quoted += 1;
     }
     assert!(quoted >= 10, "{quoted} blocks");
-    for words in ["| Flask, with Flask-WTF | 76 |", "| here | 110 |"] {
+    for words in ["| Flask, with Flask-WTF | 76 |", "| here | 112 |"] {
         assert!(part.contains(words), "{words}");
     }
 }
