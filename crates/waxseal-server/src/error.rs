@@ -200,7 +200,7 @@ pub enum Error {
         /// The time that it had.
         limit: Duration,
     },
-    /// The handler of a request panicked. The panic's message is in the log.
+    /// The handler of a request or what made its answer's body panicked. The panic's message is in the log.
     #[error("the request's handler panicked")]
     Panicked,
 }

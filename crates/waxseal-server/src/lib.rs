@@ -56,6 +56,7 @@ mod log_limit;
 pub mod multipart;
 mod open_connections;
 mod paced;
+mod panics;
 #[cfg(feature = "router")]
 mod params;
 mod patient;
@@ -81,6 +82,7 @@ mod timeout;
 mod tls;
 mod traffic;
 mod transport;
+mod watched;
 #[cfg(feature = "websocket")]
 mod websocket;
 
