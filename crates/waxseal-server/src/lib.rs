@@ -82,6 +82,7 @@ mod timeout;
 mod tls;
 mod traffic;
 mod transport;
+mod waits;
 mod watched;
 #[cfg(feature = "websocket")]
 mod websocket;
@@ -107,6 +108,7 @@ pub use sse::{Event, EventStream, sse};
 pub use timeout::timeout_catching_panics;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
+pub use waits::Waits;
 #[cfg(feature = "websocket")]
 pub use websocket::{
     limits::WebSocketLimits,

@@ -19,7 +19,7 @@ use minijinja::Value;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use waxseal_http::{RequestSession, Scheme, SessionEnded, SessionLayer, is_failure, local_path};
-use waxseal_server::{Body, Forwarded, Limits, Params, Peer, forms};
+use waxseal_server::{Body, Forwarded, Limits, Params, Peer, Waits, forms};
 use waxseal_session::Session;
 use waxseal_templates::Context;
 
@@ -53,6 +53,8 @@ struct Inner {
     parts: Parts,
     params: Params,
     body: Mutex<Option<Body>>,
+    /// How long the body was waited for, once a handler has taken it.
+    waits: OnceLock<Waits>,
     /// The form, once a handler has read it.
     form: OnceLock<SentForm>,
     /// Opened at its first use.
@@ -86,9 +88,23 @@ impl Request {
             told.is_https.get_or_insert(scheme == Scheme::Https);
         }
         let (body, form, session) = (Mutex::new(Some(body)), OnceLock::new(), OnceLock::new());
-        let (params, route, g) = (Params::default(), None, G::default());
+        let (params, route, g, waits) = (Params::default(), None, G::default(), OnceLock::new());
         let id = app.context().request_id.of(&parts.headers);
-        Self(Arc::new(Inner { started, id, parts, params, body, form, session, app, route, g, peer, told }))
+        Self(Arc::new(Inner {
+            started,
+            id,
+            parts,
+            params,
+            body,
+            waits,
+            form,
+            session,
+            app,
+            route,
+            g,
+            peer,
+            told,
+        }))
     }
 
     /// Sets the route's index and the path's parameters, before the request is shared.
