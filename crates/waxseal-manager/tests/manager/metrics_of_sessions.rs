@@ -2,11 +2,14 @@
 
 use waxseal_crypto::Keyring;
 use waxseal_manager::{Access, DevicePurpose, Mirrored, Outcome, Revocable, SessionManager, State, Stored};
+use waxseal_store::testing::{Operation, Turn};
 use waxseal_store::{Fault, MemoryStore, Timestamp};
 
 use crate::counted::Counted;
 use crate::meddler::{Meddler, Meddling};
-use crate::states_support::{at, change, commit, key, manager, new_store, visitor};
+use crate::states_support::{
+    BOTH, at, change, commit, key, manager, new_store, place_state, read, signed_in, visitor,
+};
 
 fn states() -> [(&'static str, State); 4] {
     [
@@ -159,5 +162,46 @@ async fn maintenance_says_how_far_the_clocks_are_apart() {
         store.set_clock(Some(Timestamp::from_millis(Timestamp::from(at(1)).as_millis() + offset)));
         manager(state, &Keyring::new(key(1))).maintain(|| at(1)).await.unwrap();
         assert_eq!(counted.gauge("waxseal_store_clock_offset_seconds"), offset as f64 / 1000.0);
+    }
+}
+
+/// A page is shown also if that it was shown cannot be noted.
+#[tokio::test]
+async fn what_was_not_saved_counts_as_nothing_and_what_ended_counts_whatever_came_of_the_rest() {
+    for place in BOTH {
+        let (counted, store) = (Counted::default(), new_store());
+        let sessions = counting(&counted, || {
+            place_state(place, store.clone(), false, waxseal_manager::WhenAway::Refuse)
+        });
+        let token = signed_in(&sessions, "albus", 0).await;
+        let session = change(&sessions, &token, at(1)).await;
+        session.flash("info", "welcome").unwrap();
+        let token = commit(&sessions, &session, &token, at(1)).await.unwrap();
+        assert_eq!(events(&counted), [1, 2, 0, 0], "{place:?}");
+
+        let page = read(&sessions, &token, at(2)).await;
+        assert_eq!(page.flashed_messages(&[]).len(), 1);
+        store.set_away(true);
+        assert!(matches!(sessions.commit(&page, at(2)).await.unwrap(), Outcome::Keep), "{place:?}");
+        store.set_away(false);
+        assert_eq!(events(&counted), [1, 2, 0, 0], "{place:?}: shown");
+
+        let session = change(&sessions, &token, at(3)).await;
+        session.destroy().unwrap();
+        session.insert("name", "Nobody").unwrap();
+        store.decide_with(|asked| if asked == Operation::Create { Turn::Fail } else { Turn::Work });
+        sessions.commit(&session, at(3)).await.unwrap_err();
+        store.decide_with(|_| Turn::Work);
+        assert_eq!(events(&counted), [1, 2, 0, 1], "{place:?}: signed out, and no new session");
+
+        let token = signed_in(&sessions, "albus", 4).await;
+        let public_id = read(&sessions, &token, at(5)).await.public_id().unwrap();
+        assert!(sessions.end("albus", public_id, at(5)).await.unwrap());
+        assert!(!sessions.end("albus", public_id, at(6)).await.unwrap());
+        assert_eq!(events(&counted), [2, 3, 0, 2], "{place:?}: by the owner");
+
+        let token = signed_in(&sessions, "albus", 7).await;
+        sessions.end_visit(&change(&sessions, &token, at(8)).await, at(8)).await.unwrap();
+        assert_eq!(events(&counted), [3, 4, 0, 3], "{place:?}: by another app");
     }
 }
