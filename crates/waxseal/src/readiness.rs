@@ -8,8 +8,9 @@ use serde::Serialize;
 use waxseal_http::SessionLayer;
 use waxseal_keys::error_chain;
 
-/// The longest wait for the store: shorter than a load balancer's own timeout.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest wait for the store: shorter than a load balancer's own timeout, and longer than a store's default one, so that
+/// its own error is told and counted.
+const PATIENCE: Duration = Duration::from_millis(2_500);
 /// The longest wait for the store where its failure is only a warning, which should not delay a check.
 const SHORT_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -101,7 +102,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_store_delays_the_answer_less_where_it_may_be_away() {
         for (without_store, longest, text) in [
-            (false, Duration::from_secs(2), "the session store has not answered for 2s"),
+            (false, Duration::from_millis(2_500), "the session store has not answered for 2.5s"),
             (true, Duration::from_millis(300), "the session store has not answered for 300ms"),
         ] {
             let store = FaultyStore::new(MemoryStore::new());
