@@ -23,6 +23,15 @@ impl SessionManager {
     ///
     /// [`Error::Unavailable`] if the store does not answer.
     pub async fn maintain(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Maintenance>, Error> {
+        let done = self.round(clock).await;
+        // Also if the store refused something, as one does that is full.
+        if let Some(store) = self.any_store() {
+            note_usage(store).await;
+        }
+        done
+    }
+
+    async fn round(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Maintenance>, Error> {
         let clock = || clock().into();
         let done = match &self.sessions {
             Sessions::Cookie => return Ok(None),
@@ -41,9 +50,6 @@ impl SessionManager {
                 mirrored.records.maintain(&self.keys(), clock, compared).await?
             }
         };
-        if let Some(store) = self.any_store() {
-            note_usage(store).await;
-        }
         Ok(Some(done))
     }
 

@@ -43,23 +43,27 @@ pub(crate) fn describe() {
     );
 }
 
-/// Sets the gauge of the difference between this process's clock and the store's.
-pub(crate) fn note_clock_offset(offset: Duration) {
-    metrics::gauge!("waxseal_store_clock_offset_seconds").set(offset.as_secs_f64());
+/// Sets the gauge of the difference between this process's clock and the store's. `None` if the store does not say it at
+/// present: what it said before must not stay.
+pub(crate) fn note_clock_offset(offset: Option<Duration>) {
+    let seconds = offset.map_or(f64::NAN, |offset| offset.as_secs_f64());
+    metrics::gauge!("waxseal_store_clock_offset_seconds").set(seconds);
 }
 
-/// Sets the gauges to the store's current usage.
+/// Sets the gauges to the store's current usage. What it does not say at present is no number: what it said before must
+/// not stay.
 pub(crate) async fn note_usage(store: &dyn AnyStore) {
     match store.usage().await {
         Ok(Usage { records, fullness, .. }) => {
             if let Some(records) = records {
                 metrics::gauge!("waxseal_store_records").set(records as f64);
             }
-            if let Some(fullness) = fullness {
-                metrics::gauge!("waxseal_store_fullness_ratio").set(fullness);
-            }
+            metrics::gauge!("waxseal_store_fullness_ratio").set(fullness.unwrap_or(f64::NAN));
         }
-        Err(error) => tracing::debug!(%error, "the session store does not say how full it is"),
+        Err(error) => {
+            tracing::debug!(%error, "the session store does not say how full it is");
+            metrics::gauge!("waxseal_store_fullness_ratio").set(f64::NAN);
+        }
     }
 }
 

@@ -2,13 +2,13 @@
 
 use waxseal_crypto::Keyring;
 use waxseal_manager::{Access, DevicePurpose, Mirrored, Outcome, Revocable, SessionManager, State, Stored};
-use waxseal_store::testing::{Operation, Turn};
+use waxseal_store::testing::{FaultyStore, Operation, Turn};
 use waxseal_store::{Fault, MemoryStore, Timestamp};
 
 use crate::counted::Counted;
 use crate::meddler::{Meddler, Meddling};
 use crate::states_support::{
-    BOTH, at, change, commit, key, manager, new_store, place_state, read, signed_in, visitor,
+    BOTH, at, change, commit, key, manager, new_store, place_state, read, sessions, signed_in, visitor,
 };
 
 fn states() -> [(&'static str, State); 4] {
@@ -162,6 +162,36 @@ async fn maintenance_says_how_far_the_clocks_are_apart() {
         store.set_clock(Some(Timestamp::from_millis(Timestamp::from(at(1)).as_millis() + offset)));
         manager(state, &Keyring::new(key(1))).maintain(|| at(1)).await.unwrap();
         assert_eq!(counted.gauge("waxseal_store_clock_offset_seconds"), offset as f64 / 1000.0);
+    }
+}
+
+/// After the store's limit was removed, it would be nearly full for ever; and it is full while something is refused.
+#[tokio::test]
+async fn what_the_store_no_longer_says_is_shown_no_longer_and_a_refusal_hides_nothing() {
+    let counted = Counted::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    let fullness = || counted.gauge("waxseal_store_fullness_ratio");
+    let offset = || counted.gauge("waxseal_store_clock_offset_seconds");
+    for place in BOTH {
+        let store = FaultyStore::new(MemoryStore::new().max_records(40));
+        store.set_clock(Some(Timestamp::from(at(3))));
+        let sessions = sessions(place, store.clone());
+        sessions.maintain(|| at(1)).await.unwrap();
+        assert_eq!((fullness(), offset()), (0.0, 2.0), "{place:?}");
+
+        let fails = |operations: &'static [Operation]| {
+            store.decide_with(move |asked| match operations.contains(&asked) {
+                true => Turn::Fail,
+                false => Turn::Work,
+            });
+        };
+        fails(&[Operation::Usage, Operation::Clock]);
+        sessions.maintain(|| at(61)).await.unwrap_err();
+        assert!(fullness().is_nan() && offset().is_nan(), "{place:?}");
+
+        fails(&[Operation::Purge]);
+        sessions.maintain(|| at(121)).await.unwrap_err();
+        assert_eq!(fullness(), 0.0, "{place:?}");
     }
 }
 
