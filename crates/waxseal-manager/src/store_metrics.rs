@@ -41,6 +41,10 @@ pub(crate) fn describe() {
         "waxseal_store_clock_offset_seconds",
         "The least by which this server's clock and the session store's differ, if the store has one."
     );
+    metrics::describe_gauge!(
+        "waxseal_sessions_ends_waiting",
+        "Sessions that were ended here, and of which the session store could not be told yet."
+    );
 }
 
 /// Sets the gauge of the difference between this process's clock and the store's. `None` if the store does not say it at
@@ -48,6 +52,11 @@ pub(crate) fn describe() {
 pub(crate) fn note_clock_offset(offset: Option<Duration>) {
     let seconds = offset.map_or(f64::NAN, |offset| offset.as_secs_f64());
     metrics::gauge!("waxseal_store_clock_offset_seconds").set(seconds);
+}
+
+/// Sets the gauge of the ends of which the store could not be told yet.
+pub(crate) fn note_ends_waiting(number: usize) {
+    metrics::gauge!("waxseal_sessions_ends_waiting").set(number as f64);
 }
 
 /// Sets the gauges to the store's current usage. What it does not say at present is no number: what it said before must

@@ -8,7 +8,7 @@ use waxseal_store::{Fault, MemoryStore, Timestamp};
 use crate::counted::Counted;
 use crate::meddler::{Meddler, Meddling};
 use crate::states_support::{
-    BOTH, at, change, commit, key, manager, new_store, place_state, read, sessions, signed_in, visitor,
+    BOTH, Store, at, change, commit, key, manager, new_store, place_state, read, sessions, signed_in, visitor,
 };
 
 fn states() -> [(&'static str, State); 4] {
@@ -192,6 +192,34 @@ async fn what_the_store_no_longer_says_is_shown_no_longer_and_a_refusal_hides_no
         fails(&[Operation::Purge]);
         sessions.maintain(|| at(121)).await.unwrap_err();
         assert_eq!(fullness(), 0.0, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn ends_that_the_store_was_not_told_of_are_shown_while_they_wait() {
+    let counted = Counted::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    let waiting = || counted.gauge("waxseal_sessions_ends_waiting");
+    let (one, two, three) = (new_store(), new_store(), new_store());
+    let states: [(Store, State); 3] = [
+        (one.clone(), Revocable::new(one).into()),
+        (two.clone(), Stored::new(two).into()),
+        (three.clone(), Mirrored::new(three).into()),
+    ];
+    for (store, state) in states {
+        let sessions = manager(state, &Keyring::new(key(1)));
+        let token = signed_in(&sessions, "albus", 0).await;
+        let session = change(&sessions, &token, at(1)).await;
+        sessions.finish_ends(at(1)).await.unwrap();
+        assert_eq!((waiting(), sessions.ends_waiting()), (0.0, 0));
+        session.destroy().unwrap();
+        store.set_away(true);
+        commit(&sessions, &session, &token, at(1)).await.unwrap();
+        sessions.finish_ends(at(2)).await.unwrap();
+        assert_eq!((waiting(), sessions.ends_waiting()), (1.0, 1));
+        store.set_away(false);
+        sessions.finish_ends(at(3)).await.unwrap();
+        assert_eq!((waiting(), sessions.ends_waiting()), (0.0, 0));
     }
 }
 
