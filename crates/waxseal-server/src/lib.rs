@@ -32,6 +32,8 @@
 mod accept;
 mod addresses;
 mod body;
+#[cfg(feature = "tls")]
+mod certificate_end;
 mod connection;
 mod connection_metrics;
 mod descriptors;
