@@ -1,5 +1,6 @@
 //! Rounds of maintenance for a session store.
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -10,6 +11,9 @@ use crate::maintainer::MaintainedBy;
 
 /// The time between two rounds of maintenance, and between two log lines about failed rounds.
 const ROUND_INTERVAL: Duration = Duration::from_secs(60);
+/// The longest time for a round or an attempt. A round takes a minute if much has expired, and calls have their own limits in
+/// our stores; those of another store may wait for ever.
+const LONGEST: Duration = Duration::from_secs(90);
 /// The time between two attempts to tell the store about sign-outs that it missed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -61,18 +65,17 @@ where
     loop {
         ticks.tick().await;
         let Some(carrier) = carrier.upgrade() else { return };
-        let done = work(carrier).await;
-        if done.is_ok() {
-            said = None;
-        }
-        if let Err(error) = done
-            && said.is_none_or(|at| at.elapsed() >= ROUND_INTERVAL)
-        {
+        let error: Box<dyn StdError> = match tokio::time::timeout(LONGEST, work(carrier)).await {
+            Ok(Ok(())) => {
+                said = None;
+                continue;
+            }
+            Ok(Err(error)) => error.into(),
+            Err(_) => format!("it has not answered for {LONGEST:?}").into(),
+        };
+        if said.is_none_or(|at| at.elapsed() >= ROUND_INTERVAL) {
             said = Some(tokio::time::Instant::now());
-            tracing::warn!(
-                error = &error as &(dyn std::error::Error + 'static),
-                "the session store was not looked after"
-            );
+            tracing::warn!(error = &*error, "the session store was not looked after");
         }
     }
 }

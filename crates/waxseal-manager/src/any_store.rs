@@ -1,7 +1,6 @@
 //! One type for every store, so that [`SessionManager`](crate::SessionManager) has no type parameter.
 
 use std::pin::Pin;
-use std::time::Instant;
 
 use waxseal_store::{
     Creation, Cursor, Found, Listed, Page, Promise, PublicId, Record, RecordHead, RecordKey, Revision,
@@ -44,10 +43,9 @@ macro_rules! any_store {
             $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer> {
                 // Called inside the box, so that the box holds the future only once.
                 Box::pin(async move {
-                    let started = Instant::now();
+                    let call = self.$name.begin();
                     let answer = self.store.$name($($argument),*).await;
-                    let fault = answer.as_ref().err().map(S::fault);
-                    self.$name.answered(started, fault);
+                    call.answered(answer.as_ref().err().map(S::fault));
                     answer.map_err(|error| StoreError::new(S::fault(&error), error))
                 })
             })+

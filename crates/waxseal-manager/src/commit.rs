@@ -101,6 +101,7 @@ impl SessionManager {
         if matches!(due, Due::Token | Due::Save) {
             visit.home().saved = due == Due::Save && saved.is_ok();
         }
+        let is_saved = saved.is_ok();
         if is_owed_to_the_page {
             saved = not_failing_the_page(saved);
         }
@@ -108,9 +109,11 @@ impl SessionManager {
             boxed(|| self.replace_foreign(visit, now)).await;
         }
         let outcome = if ended { after_an_end(visit, saved, only_for_next_page) } else { saved };
+        // What a page may fail to note is not saved, and the commit succeeds.
+        let deed = Deed { changes: deed.changes && is_saved, ..deed };
+        self.events.count(deed, outcome.as_ref().ok());
         match &outcome {
-            Ok(outcome) => {
-                self.events.count(deed, outcome);
+            Ok(_) => {
                 if renewed && let Some(origin) = &visit.home().origin {
                     self.watches.tell(origin, EndReason::Renewed);
                 }
@@ -171,6 +174,9 @@ impl SessionManager {
             origin.into_iter().chain(std::mem::take(&mut home.rivals)).collect()
         };
         self.end_at_commit(&visit.keys, &ending, Reach::Alone, now.into()).await?;
+        if !ending.is_empty() {
+            self.events.count_end();
+        }
         for origin in &ending {
             self.watches.tell(origin, EndReason::Ended);
         }

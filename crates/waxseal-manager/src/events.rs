@@ -32,7 +32,7 @@ impl Events {
         );
         metrics::describe_counter!(
             "waxseal_sessions_ended_total",
-            "Sessions that were destroyed, as in a sign-out. Those that expire are not counted."
+            "Sessions that were ended one by one, as in a sign-out. Those that expire are not counted."
         );
         Self {
             begun: metrics::counter!("waxseal_sessions_begun_total"),
@@ -42,17 +42,23 @@ impl Events {
         }
     }
 
-    /// Counts what a successful commit did.
-    pub(crate) fn count(&self, deed: Deed, outcome: &Outcome) {
+    /// Counts what a commit did. `None` if it failed; its sessions were ended before that nevertheless.
+    pub(crate) fn count(&self, deed: Deed, outcome: Option<&Outcome>) {
         let Deed { begins, changes, renews, ends } = deed;
+        let is_done = outcome.is_some();
         // A new session with nothing worth keeping is never saved.
-        let begun = begins && matches!(outcome, Outcome::Set { .. });
+        let begun = begins && matches!(outcome, Some(Outcome::Set { .. }));
         let counted = [
             (&self.begun, begun),
-            (&self.saved, begun || changes && !begins),
-            (&self.renewed, renews && !begins),
+            (&self.saved, begun || is_done && changes && !begins),
+            (&self.renewed, is_done && renews && !begins),
             (&self.ended, ends),
         ];
         counted.into_iter().filter(|(_, is_so)| *is_so).for_each(|(counter, _)| counter.increment(1));
+    }
+
+    /// Counts a session that was ended otherwise than by its own request's commit.
+    pub(crate) fn count_end(&self) {
+        self.ended.increment(1);
     }
 }

@@ -10,7 +10,7 @@ use crate::maintenance_report::Maintenance;
 use crate::manager::{SessionManager, Sessions};
 use crate::records::clocks::Clocks;
 use crate::records::purge::purge;
-use crate::store_metrics::note_usage;
+use crate::store_metrics::{note_ends_waiting, note_usage};
 
 impl SessionManager {
     /// Does a round of maintenance. Call it about once a minute. A round frees what has expired, tells the store of
@@ -23,6 +23,15 @@ impl SessionManager {
     ///
     /// [`Error::Unavailable`] if the store does not answer.
     pub async fn maintain(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Maintenance>, Error> {
+        let done = self.round(clock).await;
+        // Also if the store refused something, as one does that is full.
+        if let Some(store) = self.any_store() {
+            note_usage(store).await;
+        }
+        done
+    }
+
+    async fn round(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Maintenance>, Error> {
         let clock = || clock().into();
         let done = match &self.sessions {
             Sessions::Cookie => return Ok(None),
@@ -41,9 +50,6 @@ impl SessionManager {
                 mirrored.records.maintain(&self.keys(), clock, compared).await?
             }
         };
-        if let Some(store) = self.any_store() {
-            note_usage(store).await;
-        }
         Ok(Some(done))
     }
 
@@ -54,10 +60,23 @@ impl SessionManager {
     ///
     /// [`Error::Store`] or [`Error::Unavailable`] if the store refuses some of them. They wait for the next call.
     pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
+        let left = match (self.records(), self.list_of_ended()) {
+            (Some(records), _) => records.finish_ends(&self.keys(), now.into()).await,
+            (None, Some(list)) => list.finish(now.into()).await,
+            (None, None) => return Ok(0),
+        };
+        note_ends_waiting(self.ends_waiting());
+        Ok(left?)
+    }
+
+    /// The number of sessions that were ended while the store was unavailable, and of which it could not be told yet. If
+    /// the process ends before that, nobody was told.
+    #[must_use]
+    pub fn ends_waiting(&self) -> usize {
         match (self.records(), self.list_of_ended()) {
-            (Some(records), _) => Ok(records.finish_ends(&self.keys(), now.into()).await?),
-            (None, Some(list)) => Ok(list.finish(now.into()).await?),
-            (None, None) => Ok(0),
+            (Some(records), _) => records.ends_waiting(),
+            (None, Some(list)) => list.ends_waiting(),
+            (None, None) => 0,
         }
     }
 

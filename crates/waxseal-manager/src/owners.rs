@@ -52,7 +52,11 @@ impl SessionManager {
     /// As for [`list`](Self::list).
     pub async fn end(&self, owner: &str, public_id: PublicId, now: SystemTime) -> Result<bool, Error> {
         let records = self.expect_records()?;
-        Ok(is_owner_name(owner) && records.end_one(owner, public_id, now.into()).await?)
+        let ended = is_owner_name(owner) && records.end_one(owner, public_id, now.into()).await?;
+        if ended {
+            self.events.count_end();
+        }
+        Ok(ended)
     }
 
     /// Ends all sessions of the owner.

@@ -7,6 +7,9 @@ use waxseal_store::{Fault, Usage};
 
 use crate::any_store::AnyStore;
 
+/// After this time, a call without an answer is an outage, also if nobody waits for it any longer.
+const NO_ANSWER: Duration = Duration::from_secs(1);
+
 /// The counters and the latency of one operation. Each counter starts at 0.
 pub(crate) struct CallMetrics {
     ok: Counter,
@@ -38,25 +41,38 @@ pub(crate) fn describe() {
         "waxseal_store_clock_offset_seconds",
         "The least by which this server's clock and the session store's differ, if the store has one."
     );
+    metrics::describe_gauge!(
+        "waxseal_sessions_ends_waiting",
+        "Sessions that were ended here, and of which the session store could not be told yet."
+    );
 }
 
-/// Sets the gauge of the difference between this process's clock and the store's.
-pub(crate) fn note_clock_offset(offset: Duration) {
-    metrics::gauge!("waxseal_store_clock_offset_seconds").set(offset.as_secs_f64());
+/// Sets the gauge of the difference between this process's clock and the store's. `None` if the store does not say it at
+/// present: what it said before must not stay.
+pub(crate) fn note_clock_offset(offset: Option<Duration>) {
+    let seconds = offset.map_or(f64::NAN, |offset| offset.as_secs_f64());
+    metrics::gauge!("waxseal_store_clock_offset_seconds").set(seconds);
 }
 
-/// Sets the gauges to the store's current usage.
+/// Sets the gauge of the ends of which the store could not be told yet.
+pub(crate) fn note_ends_waiting(number: usize) {
+    metrics::gauge!("waxseal_sessions_ends_waiting").set(number as f64);
+}
+
+/// Sets the gauges to the store's current usage. What it does not say at present is no number: what it said before must
+/// not stay.
 pub(crate) async fn note_usage(store: &dyn AnyStore) {
     match store.usage().await {
         Ok(Usage { records, fullness, .. }) => {
             if let Some(records) = records {
                 metrics::gauge!("waxseal_store_records").set(records as f64);
             }
-            if let Some(fullness) = fullness {
-                metrics::gauge!("waxseal_store_fullness_ratio").set(fullness);
-            }
+            metrics::gauge!("waxseal_store_fullness_ratio").set(fullness.unwrap_or(f64::NAN));
         }
-        Err(error) => tracing::debug!(%error, "the session store does not say how full it is"),
+        Err(error) => {
+            tracing::debug!(%error, "the session store does not say how full it is");
+            metrics::gauge!("waxseal_store_fullness_ratio").set(f64::NAN);
+        }
     }
 }
 
@@ -75,8 +91,13 @@ impl CallMetrics {
         }
     }
 
-    /// Counts a call that began at `started` and has just been answered.
-    pub(crate) fn answered(&self, started: Instant, fault: Option<Fault>) {
+    /// Begins a call.
+    pub(crate) fn begin(&self) -> Call<'_> {
+        Call { metrics: self, started: Instant::now(), is_answered: false }
+    }
+
+    /// Counts a call that began at `started` and is over now.
+    fn note(&self, started: Instant, fault: Option<Fault>) {
         self.latency.record(started.elapsed().as_secs_f64());
         let counter = match fault {
             None => &self.ok,
@@ -88,5 +109,70 @@ impl CallMetrics {
             Some(_) => &self.defect,
         };
         counter.increment(1);
+    }
+}
+
+/// A call that is under way. If it is dropped, as when its request's time is up, it is counted only if the store was silent.
+pub(crate) struct Call<'a> {
+    metrics: &'a CallMetrics,
+    started: Instant,
+    is_answered: bool,
+}
+
+impl Call<'_> {
+    /// Counts the call, which has just been answered.
+    pub(crate) fn answered(mut self, fault: Option<Fault>) {
+        self.is_answered = true;
+        self.metrics.note(self.started, fault);
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered && self.started.elapsed() >= NO_ANSWER {
+            self.metrics.note(self.started, Some(Fault::Outage));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_nobody_waits_for_any_longer_is_an_outage_if_the_store_was_silent() {
+        let (ok, outage) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let none = Counter::noop;
+        let metrics = CallMetrics {
+            ok: Counter::from_arc(ok.clone()),
+            full: none(),
+            locked: none(),
+            read_only: none(),
+            outage: Counter::from_arc(outage.clone()),
+            unconfirmed: none(),
+            defect: none(),
+            latency: Histogram::noop(),
+        };
+        let begun = |ago| {
+            let mut call = metrics.begin();
+            call.started = call.started.checked_sub(ago).unwrap();
+            call
+        };
+        for (case, ago, is_answered, expected) in [
+            ("answered late", 2 * NO_ANSWER, true, [1, 0]),
+            ("a visitor who hung up", Duration::ZERO, false, [0, 0]),
+            ("a store that was silent", NO_ANSWER, false, [0, 1]),
+        ] {
+            let call = begun(ago);
+            if is_answered {
+                call.answered(None);
+            } else {
+                drop(call);
+            }
+            assert_eq!([&ok, &outage].map(|count| count.swap(0, Ordering::Relaxed)), expected, "{case}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use crate::error::Error;
 use crate::timeout::within;
 use crate::traffic::{TRAFFIC, count};
+use crate::watched::Watched;
 
 /// The body of a request or of a response.
 ///
@@ -57,14 +58,15 @@ impl Body {
         Self::default()
     }
 
-    /// Wraps any other body: a stream, a file, a body of another crate.
+    /// Wraps any other body: a stream, a file, a body of another crate. It is polled within the present `tracing` span. If it
+    /// panics, it fails with [`Error::Panicked`].
     #[must_use]
     pub fn boxed<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self(Kind::Boxed(Mutex::new(body.map_err(Error::from_boxed).boxed_unsync())))
+        Self(Kind::Boxed(Mutex::new(Watched::new(body.map_err(Error::from_boxed)).boxed_unsync())))
     }
 
     /// The bytes, if the body already holds all of them. `None` for a stream, and for a body that is still being

@@ -2,6 +2,8 @@
 
 use metrics::{Counter, Gauge};
 
+use crate::error::Error;
+
 /// Counters of a server's connections. Each starts at 0.
 #[derive(Clone)]
 pub(crate) struct ConnectionMetrics {
@@ -25,6 +27,8 @@ pub(crate) enum Failure {
     Slow,
     /// What it sent is not HTTP, or exceeds a limit of the head.
     Malformed,
+    /// What made the body of an answer failed or panicked.
+    Answer,
     /// It was closed by the client or by the network.
     Broken,
 }
@@ -86,16 +90,27 @@ impl ConnectionMetrics {
 }
 
 impl Failure {
-    const ALL: [Self; 6] =
-        [Self::Refused, Self::ProxyProtocol, Self::Tls, Self::Slow, Self::Malformed, Self::Broken];
+    const ALL: [Self; 7] = [
+        Self::Refused,
+        Self::ProxyProtocol,
+        Self::Tls,
+        Self::Slow,
+        Self::Malformed,
+        Self::Answer,
+        Self::Broken,
+    ];
 
-    /// Why an HTTP connection ended.
-    pub(crate) fn of(error: &hyper::Error) -> Self {
-        match error {
+    /// Why an HTTP connection ended. `None` if its answer was cut short, as the app wanted.
+    pub(crate) fn of(error: &hyper::Error) -> Option<Self> {
+        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+        Some(match error {
+            // Asked first: the app's own error may come from a timeout, too.
+            error if error.is_user() && matches!(cause, Some(Error::Cut)) => return None,
+            error if error.is_user() => Self::Answer,
             error if error.is_timeout() || is_timed_out(error) => Self::Slow,
             error if error.is_parse() => Self::Malformed,
             _ => Self::Broken,
-        }
+        })
     }
 
     fn word(self) -> &'static str {
@@ -105,6 +120,7 @@ impl Failure {
             Self::Tls => "tls",
             Self::Slow => "slow",
             Self::Malformed => "malformed",
+            Self::Answer => "answer",
             Self::Broken => "broken",
         }
     }

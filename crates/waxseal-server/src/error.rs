@@ -66,6 +66,13 @@ pub enum Error {
         /// The required rate, in bytes a second.
         rate: u32,
     },
+    /// A request took too long, and most of the time its body was [waited](crate::Waits) for. Nothing here finds that by
+    /// itself; who knows of the waits says so.
+    #[error("the body had not come within {limit:?}; send less, or on a faster line")]
+    SlowBody {
+        /// The time that the request had.
+        limit: Duration,
+    },
     /// The connection broke, or the body was malformed.
     #[error("the body could not be read to its end")]
     Read(#[source] hyper::Error),
@@ -200,7 +207,7 @@ pub enum Error {
         /// The time that it had.
         limit: Duration,
     },
-    /// The handler of a request panicked. The panic's message is in the log.
+    /// The handler of a request or what made its answer's body panicked. The panic's message is in the log.
     #[error("the request's handler panicked")]
     Panicked,
 }
@@ -210,7 +217,7 @@ impl Error {
     ///
     /// | status | errors |
     /// |---|---|
-    /// | 408 | a body that stood still |
+    /// | 408 | a body that stood still or came too slowly |
     /// | 413 | a body, field or file that is too large |
     /// | 415 | another content type or charset, a `Content-Encoding` |
     /// | 422 | JSON that does not fit its type |
@@ -221,7 +228,7 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Idle { .. } | Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Idle { .. } | Self::TooSlow { .. } | Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } | Self::FieldTooLarge { .. } | Self::FileTooLarge { .. } => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }

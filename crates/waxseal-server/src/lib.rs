@@ -32,6 +32,8 @@
 mod accept;
 mod addresses;
 mod body;
+#[cfg(feature = "tls")]
+mod certificate_end;
 mod connection;
 mod connection_metrics;
 mod descriptors;
@@ -56,6 +58,7 @@ mod log_limit;
 pub mod multipart;
 mod open_connections;
 mod paced;
+mod panics;
 #[cfg(feature = "router")]
 mod params;
 mod patient;
@@ -81,6 +84,8 @@ mod timeout;
 mod tls;
 mod traffic;
 mod transport;
+mod waits;
+mod watched;
 #[cfg(feature = "websocket")]
 mod websocket;
 
@@ -105,6 +110,7 @@ pub use sse::{Event, EventStream, sse};
 pub use timeout::timeout_catching_panics;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
+pub use waits::Waits;
 #[cfg(feature = "websocket")]
 pub use websocket::{
     limits::WebSocketLimits,

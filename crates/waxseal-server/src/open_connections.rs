@@ -129,10 +129,12 @@ where
             #[cfg(feature = "websocket")]
             let connection = connection.with_upgrades();
             if let Err(error) = run(connection, phase).await {
-                if !heads.was_idle() {
-                    metrics.failed(Failure::of(&error)).increment(1);
+                if !heads.was_idle()
+                    && let Some(failure) = Failure::of(&error)
+                {
+                    metrics.failed(failure).increment(1);
                 }
-                // The client caused this, so it is only logged at this level.
+                // The client caused this, or a line in the log says what did, so it is only logged at this level.
                 tracing::debug!(%peer, error = &error as &(dyn Error + 'static), "connection ended early");
             }
             #[cfg(feature = "websocket")]

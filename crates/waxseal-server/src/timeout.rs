@@ -1,14 +1,12 @@
 //! A timeout around one request that catches its panics.
 
-use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::traffic::TRAFFIC;
+use crate::panics::catching_panics_of;
 
 /// Runs `future` for at most `limit`, and turns a panic in it into an error.
 ///
@@ -38,17 +36,7 @@ use crate::traffic::TRAFFIC;
 /// # });
 /// ```
 pub async fn timeout_catching_panics<F: Future>(limit: Duration, future: F) -> Result<F::Output, Error> {
-    let mut future = pin!(future);
-    // It is unwind safe: after a panic the future is never polled again, only dropped.
-    let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(payload) => {
-            TRAFFIC.panics.increment(1);
-            tracing::error!(panic = text(&*payload), "panic while handling a request");
-            Poll::Ready(Err(Error::Panicked))
-        }
-    });
-    within(limit, caught).await.unwrap_or(Err(Error::TimedOut { limit }))
+    within(limit, catching_panics_of(future)).await.unwrap_or(Err(Error::TimedOut { limit }))
 }
 
 /// The output of `future`, if it is ready within `limit` of its first wait; otherwise `None`. A future that does not
@@ -64,14 +52,6 @@ pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
         }
     })
     .await
-}
-
-fn text(payload: &(dyn Any + Send)) -> &str {
-    payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("not a text")
 }
 
 #[cfg(test)]
@@ -109,12 +89,5 @@ mod tests {
         let error = timeout_catching_panics(LIMIT, late).await.unwrap_err();
         assert!(matches!(error, Error::Panicked));
         assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    }
-
-    #[test]
-    fn only_a_text_of_a_payload_is_read() {
-        assert_eq!(text(&"literal"), "literal");
-        assert_eq!(text(&String::from("formatted")), "formatted");
-        assert_eq!(text(&vec![1, 2, 3]), "not a text");
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -10,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
+use crate::certificate_end::not_after;
 use crate::setup_error::SetupError;
 use crate::transport::Transport;
 
@@ -36,7 +38,13 @@ pub struct Tls(Arc<CertificateFiles>);
 struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
-    config: RwLock<Arc<ServerConfig>>,
+    content: RwLock<Content>,
+}
+
+#[derive(Clone, Debug)]
+struct Content {
+    config: Arc<ServerConfig>,
+    not_after: Option<SystemTime>,
 }
 
 impl Tls {
@@ -47,8 +55,8 @@ impl Tls {
     /// [`SetupError`].
     pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, SetupError> {
         let (certificate, key) = (certificate.as_ref().to_owned(), key.as_ref().to_owned());
-        let config = RwLock::new(load(&certificate, &key)?);
-        Ok(Self(Arc::new(CertificateFiles { certificate, key, config })))
+        let content = RwLock::new(load(&certificate, &key)?);
+        Ok(Self(Arc::new(CertificateFiles { certificate, key, content })))
     }
 
     /// Reads both files again. Connections that are made from now on use the new content.
@@ -57,9 +65,16 @@ impl Tls {
     ///
     /// [`SetupError`]. The previous content then stays in use.
     pub fn reload(&self) -> Result<(), SetupError> {
-        let config = load(&self.0.certificate, &self.0.key)?;
-        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        let content = load(&self.0.certificate, &self.0.key)?;
+        *self.0.content.write().unwrap_or_else(PoisonError::into_inner) = content;
         Ok(())
+    }
+
+    /// The time at which the server's own certificate, the one in use, expires. It is used after that, too, and clients
+    /// refuse it. `None` if the certificate does not say it legibly.
+    #[must_use]
+    pub fn not_after(&self) -> Option<SystemTime> {
+        self.content().not_after
     }
 
     /// The paths of the certificates' file and of the key's file.
@@ -70,12 +85,16 @@ impl Tls {
 
     /// Does the TLS handshake with a client.
     pub(crate) async fn accept(&self, stream: Transport) -> io::Result<Transport> {
-        let config = Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner));
+        let config = self.content().config;
         Ok(Transport::Tls(Box::new(TlsAcceptor::from(config).accept(stream).await?)))
+    }
+
+    fn content(&self) -> Content {
+        self.0.content.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, SetupError> {
+fn load(certificate: &Path, key: &Path) -> Result<Content, SetupError> {
     let no_certificate = |source: Box<dyn std::error::Error + Send + Sync>| SetupError::Certificate {
         path: certificate.into(),
         source,
@@ -85,6 +104,7 @@ fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, SetupError>
     if chain.is_empty() {
         return Err(no_certificate("it holds no certificate".into()));
     }
+    let not_after = not_after(&chain[0]);
     let secret = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| SetupError::CertificateKey { path: key.into(), source: error.into() })?;
     let unfit = |error: rustls::Error| SetupError::CertificatePair {
@@ -97,5 +117,5 @@ fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, SetupError>
         .map_err(unfit)?;
     let mut config = versions.with_no_client_auth().with_single_cert(chain, secret).map_err(unfit)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Content { config: Arc::new(config), not_after })
 }

@@ -15,7 +15,7 @@ pub(crate) struct Traffic {
     pub(crate) received: Counter,
     /// Bytes of response bodies.
     pub(crate) sent: Counter,
-    /// Panics of handlers.
+    /// Panics of handlers, of bodies and of WebSockets.
     pub(crate) panics: Counter,
 }
 
@@ -25,7 +25,10 @@ pub(crate) static TRAFFIC: LazyLock<Traffic> = LazyLock::new(|| {
         "Bytes of requests' bodies that were read."
     );
     metrics::describe_counter!("waxseal_http_response_body_bytes_total", "Bytes of answers' bodies.");
-    metrics::describe_counter!("waxseal_http_panics_total", "Requests whose handler panicked.");
+    metrics::describe_counter!(
+        "waxseal_http_panics_total",
+        "Panics of handlers, of streamed bodies and of WebSockets' handlers."
+    );
     Traffic {
         received: metrics::counter!("waxseal_http_request_body_bytes_total"),
         sent: metrics::counter!("waxseal_http_response_body_bytes_total"),

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -74,8 +76,17 @@ impl metrics::Recorder for Series {
     }
 }
 
-async fn answer(_: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    Ok(Response::new(Body::from("page")))
+async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let begun = || stream::iter([Ok::<_, io::Error>("page")]);
+    let failing = |kind: io::ErrorKind| stream::iter([Err(kind.into())]);
+    Ok(Response::new(match request.uri().path() {
+        "/fails" => Body::stream(begun().chain(failing(io::ErrorKind::Other))),
+        // As of another server, which the app waits for.
+        "/times-out" => Body::stream(begun().chain(failing(io::ErrorKind::TimedOut))),
+        "/panics" => Body::stream(begun().chain(stream::poll_fn(|_| panic!("deliberate, in a test")))),
+        "/is-cut" => Body::stream(begun().chain(stream::pending())).cut_by(std::future::ready(())),
+        _ => Body::from("page"),
+    }))
 }
 
 async fn start(server: HttpServer) -> std::net::SocketAddr {
@@ -121,6 +132,10 @@ async fn each_connection_counts_by_the_reason_for_which_it_ended() {
         ("half a head behind an answer", &[PAGE, "GET"], Some("slow")),
         ("no HTTP", &["\x16\x03\r\n\r\n"], Some("malformed")),
         ("a line feed alone", &["GET / HTTP/1.1\nhost: a\r\n\r\n"], Some("malformed")),
+        ("a body that fails", &["GET /fails HTTP/1.1\r\nhost: a\r\n\r\n"], Some("answer")),
+        ("one for want of another server", &["GET /times-out HTTP/1.1\r\nhost: a\r\n\r\n"], Some("answer")),
+        ("one that panics", &["GET /panics HTTP/1.1\r\nhost: a\r\n\r\n"], Some("answer")),
+        ("one that the app cuts short", &["GET /is-cut HTTP/1.1\r\nhost: a\r\n\r\n"], None),
     ] {
         send(plain, bytes).await;
         series.settle().await;
@@ -129,7 +144,8 @@ async fn each_connection_counts_by_the_reason_for_which_it_ended() {
         }
         assert_eq!(series.failed(), expected.clone().into_iter().collect::<Vec<_>>(), "{case}");
     }
-    assert_eq!(series.get("waxseal_http_connections_accepted_total"), 6);
+    assert_eq!(series.get("waxseal_http_panics_total"), 1);
+    assert_eq!(series.get("waxseal_http_connections_accepted_total"), 10);
     assert_eq!(series.get("waxseal_http_accept_errors_total"), 0);
     assert_eq!(series.gauge("waxseal_http_connections_limit"), 3.0);
 

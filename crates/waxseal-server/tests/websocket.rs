@@ -92,6 +92,7 @@ fn answer(
                 socket.send(word.clone()).await.unwrap();
             }
         }),
+        "/panics" => upgrade.accept(async move |_socket: WebSocket| panic!("deliberate, in a test")),
         _ => upgrade.accept(move |socket| echo(socket, returns)),
     }
 }
@@ -153,6 +154,9 @@ async fn messages_go_both_ways_until_one_side_says_goodbye() {
         assert_eq!(next(&mut socket).await, Some(Frame::text("tea")), "what was said before the end arrives");
     }
     assert_eq!(closing(&mut socket).await, (CloseCode::Normal, String::new()));
+
+    let mut socket = server.connect("/panics").await;
+    assert_eq!(closing(&mut socket).await, (CloseCode::Error, String::new()));
 }
 
 #[tokio::test]

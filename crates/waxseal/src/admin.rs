@@ -95,6 +95,7 @@ impl Admin {
                 json(StatusCode::OK, &self.health(&private.status, SystemTime::now()).await)
             }
             ("/metrics", Some(private @ Private { counters: Some(counters), .. })) => {
+                self.shared.readiness.note().await;
                 typed("text/plain; version=0.0.4; charset=utf-8", private.metrics(counters))
             }
             ("/metrics", Some(_)) => plain(

@@ -8,9 +8,10 @@ use serde::Serialize;
 use waxseal_http::SessionLayer;
 use waxseal_keys::error_chain;
 
-/// The longest wait for the store: shorter than a load balancer's own timeout.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The longest wait for the store where its failure is only a warning, which should not delay a check.
+/// The longest wait for the store: shorter than a load balancer's own timeout, and longer than a store's default one, so that
+/// its own error is told and counted.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+/// The longest wait for the store where its failure is only a warning, or only shown, which should not delay a check.
 const SHORT_PATIENCE: Duration = Duration::from_millis(300);
 
 /// Whether this server should get requests.
@@ -20,7 +21,7 @@ pub(crate) struct Readiness {
     /// The server is ready even without its store, for the sake of pages that do not need it.
     without_store: bool,
     is_stopping: AtomicBool,
-    /// Shows the last answer: 1 for ready, 0 for not ready.
+    /// Shows what was found last: 1 for ready, 0 for not ready.
     ready: Gauge,
 }
 
@@ -43,7 +44,10 @@ pub(crate) struct Report {
 
 impl Readiness {
     pub(crate) fn new(sessions: SessionLayer, without_store: bool) -> Self {
-        metrics::describe_gauge!("waxseal_ready", "1 if /health/ready answered 200 when it was last asked.");
+        metrics::describe_gauge!(
+            "waxseal_ready",
+            "1 if the server is ready for requests, as far as its store says so in time."
+        );
         let ready = metrics::gauge!("waxseal_ready");
         ready.set(1.0);
         Self { sessions, without_store, is_stopping: AtomicBool::new(false), ready }
@@ -52,14 +56,23 @@ impl Readiness {
     /// Makes the server not ready, because it was told to stop.
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
+        self.ready.set(0.0);
+    }
+
+    /// Sets the gauge to what is so now, for the page of metrics: not every load balancer asks for readiness.
+    pub(crate) async fn note(&self) {
+        self.report_within(SHORT_PATIENCE).await;
     }
 
     pub(crate) async fn report(&self) -> Report {
+        self.report_within(if self.without_store { SHORT_PATIENCE } else { PATIENCE }).await
+    }
+
+    async fn report_within(&self, patience: Duration) -> Report {
         let stopping = self.is_stopping.load(Ordering::Acquire).then(|| Trouble {
             reason: "stopping",
             text: "the server was told to stop; it answers what still comes".to_owned(),
         });
-        let patience = if self.without_store { SHORT_PATIENCE } else { PATIENCE };
         let store = self.trouble_within(patience).await.map(|text| Trouble { reason: "store", text });
         let (store, warnings) = if self.without_store { (None, store) } else { (store, None) };
         let reasons: Vec<_> = stopping.into_iter().chain(store).collect();
@@ -101,7 +114,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_store_delays_the_answer_less_where_it_may_be_away() {
         for (without_store, longest, text) in [
-            (false, Duration::from_secs(2), "the session store has not answered for 2s"),
+            (false, Duration::from_millis(2_500), "the session store has not answered for 2.5s"),
             (true, Duration::from_millis(300), "the session store has not answered for 300ms"),
         ] {
             let store = FaultyStore::new(MemoryStore::new());

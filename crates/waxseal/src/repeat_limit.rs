@@ -125,13 +125,18 @@ impl Table {
     }
 }
 
-/// The text of a line: its message, and the reason or error among its fields. Other fields differ from request to request.
+/// The fields beside the message that tell lines of one place apart: why it happened, and to which session, key or server, for
+/// which somebody would look in the log. Other fields differ from request to request.
+const TELLING: [&str; 9] =
+    ["message", "reason", "error", "failure", "panic", "of", "address", "kid", "public_id"];
+
+/// The text of a line: its message, and what [tells](TELLING) it apart.
 #[derive(Default)]
 struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if matches!(field.name(), "message" | "reason" | "error" | "panic") && self.0.len() < MAX_TEXT_BYTES {
+        if TELLING.contains(&field.name()) && self.0.len() < MAX_TEXT_BYTES {
             let _ = write!(self.0, "{}{value:?}", if self.0.is_empty() { "" } else { ": " });
             let mut ends = (0..=MAX_TEXT_BYTES.min(self.0.len())).rev();
             let end = ends.find(|at| self.0.is_char_boundary(*at)).unwrap_or_default();
@@ -185,6 +190,23 @@ mod tests {
             let is_logged = self.0.0.note(event);
             self.0.1.lock().unwrap().push(is_logged);
         }
+    }
+
+    /// An operator who is told of it has to find each in the log.
+    #[test]
+    fn a_line_about_another_server_session_or_key_is_no_repetition() {
+        let noted = Noted::default();
+        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(noted.clone()));
+        for of in ["10.0.0.1", "10.0.0.2", "10.0.0.1"] {
+            tracing::warn!(of, "out of reach");
+        }
+        for public_id in ["a", "b"] {
+            tracing::warn!(public_id, "two devices hold the cookie of one session");
+        }
+        for (kid, request) in [(1, "GET /"), (2, "GET /"), (2, "GET /other")] {
+            tracing::warn!(%kid, request, "a session's record does not open");
+        }
+        assert_eq!(*noted.0.1.lock().unwrap(), [true, true, false, true, true, true, true, false]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use minijinja::Value;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use waxseal_http::{RequestSession, Scheme, SessionEnded, SessionLayer, is_failure, local_path};
-use waxseal_server::{Body, Forwarded, Limits, Params, Peer, forms};
+use waxseal_server::{Body, Forwarded, Limits, Params, Peer, Waits, forms};
 use waxseal_session::Session;
 use waxseal_templates::Context;
 
@@ -53,6 +53,8 @@ struct Inner {
     parts: Parts,
     params: Params,
     body: Mutex<Option<Body>>,
+    /// How long the body was waited for, once a handler has taken it.
+    waits: OnceLock<Waits>,
     /// The form, once a handler has read it.
     form: OnceLock<SentForm>,
     /// Opened at its first use. `None` if the request ended before that.
@@ -87,7 +89,7 @@ impl Request {
             });
             told.is_https.get_or_insert(scheme == Scheme::Https);
         }
-        let (body, form) = (Mutex::new(Some(body)), OnceLock::new());
+        let (body, form, waits) = (Mutex::new(Some(body)), OnceLock::new(), OnceLock::new());
         let (session, late) = (OnceLock::new(), OnceLock::new());
         let (params, route, g) = (Params::default(), None, G::default());
         let id = app.context().request_id.of(&parts.headers);
@@ -97,6 +99,7 @@ impl Request {
             parts,
             params,
             body,
+            waits,
             form,
             session,
             late,

@@ -13,6 +13,7 @@ use crate::admin::{Admin, Private};
 use crate::app::App;
 use crate::counters;
 use crate::endpoint::Endpoint;
+use crate::last_ends;
 use crate::listening;
 use crate::panic_limit;
 use crate::readiness::Readiness;
@@ -199,6 +200,7 @@ impl AppServer {
                 }
             });
         }
+        let sessions = self.service.sessions().clone();
         let (service, readiness) = (self.service, self.readiness);
         service_manager::notify("READY=1");
         let shutdown = async move {
@@ -207,6 +209,7 @@ impl AppServer {
             service_manager::notify("STOPPING=1");
         };
         let served = self.http.serve_each(move |peer| service.for_peer(peer), shutdown).await;
+        last_ends::finish(&sessions).await;
         repeat_limit::report();
         Ok(served?)
     }

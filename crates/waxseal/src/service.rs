@@ -310,7 +310,8 @@ impl Shared {
                     }
                 };
                 let answer = timeout_catching_panics(self.context.limits.request_time, answer).await;
-                answer.unwrap_or_else(|failure| Err(failure.into())).and_then(redirects::checked)
+                let answer = answer.unwrap_or_else(|failure| Err(request.whose_fault(failure).into()));
+                answer.and_then(redirects::checked)
             }
         };
         let response = match answer {

@@ -15,6 +15,9 @@ use crate::start_error::StartError;
 /// The interval at which the files are checked.
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// A certificate that expires within this time should have been renewed.
+const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// The time of a file's last change and its size, which a renewal of the certificate changes. `None` for a file that
 /// does not exist.
 type Stamp = Option<(SystemTime, u64)>;
@@ -25,6 +28,7 @@ pub(crate) struct TlsFiles {
     tls: Tls,
     changes: Changes,
     refused: Gauge,
+    not_after: Gauge,
 }
 
 #[derive(Debug)]
@@ -51,11 +55,17 @@ pub(crate) fn serve(
         Endpoint::Tcp(address) => Endpoint::Tls(address),
         other => other,
     };
+    metrics::describe_gauge!(
+        "waxseal_tls_certificate_not_after_seconds",
+        "The time at which the TLS certificate in use expires, in seconds since 1970."
+    );
     let files = TlsFiles {
         tls: tls.clone(),
         changes: Changes { used: Some(used), before: used },
         refused: counters::file_refused("certificate"),
+        not_after: metrics::gauge!("waxseal_tls_certificate_not_after_seconds"),
     };
+    files.note_end(SystemTime::now());
     Ok((http.tls(tls), endpoint, Some(files)))
 }
 
@@ -65,8 +75,40 @@ impl TlsFiles {
         loop {
             tokio::time::sleep(INTERVAL).await;
             let now = self.tls.files().map(stamp);
-            self.changes.use_settled(now, || reload(&self.tls, &self.refused));
+            let mut is_new = false;
+            self.changes.use_settled(now, || {
+                is_new = reload(&self.tls, &self.refused);
+                is_new
+            });
+            if is_new {
+                self.note_end(SystemTime::now());
+            }
         }
+    }
+
+    /// Shows when the certificate in use expires, and warns if that is soon: a renewal that does not come changes no file.
+    fn note_end(&self, now: SystemTime) {
+        let since_1970 = self.tls.not_after().and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok());
+        self.not_after.set(since_1970.map_or(f64::NAN, |seconds| seconds.as_secs_f64()));
+        if let Some(text) = self.tls.not_after().and_then(|end| warning(end, now)) {
+            tracing::warn!("{text}");
+        }
+    }
+}
+
+/// What to say of a certificate that expires at `end`. `None` if that is not soon.
+fn warning(end: SystemTime, now: SystemTime) -> Option<String> {
+    match end.duration_since(now) {
+        Ok(left) if left >= SOON => None,
+        Ok(left) => {
+            let hours = left.as_secs() / 3600;
+            Some(format!(
+                "the TLS certificate expires in {} days and {} hours; renew it",
+                hours / 24,
+                hours % 24
+            ))
+        }
+        Err(_) => Some("the TLS certificate has expired, and clients refuse it; renew it".to_owned()),
     }
 }
 
@@ -103,6 +145,20 @@ fn stamp(path: &std::path::Path) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_expires_soon_is_a_warning() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+        for (left, expected) in [
+            (7 * 24 * 3600, None),
+            (7 * 24 * 3600 - 1, Some("the TLS certificate expires in 6 days and 23 hours; renew it")),
+            (0, Some("the TLS certificate expires in 0 days and 0 hours; renew it")),
+        ] {
+            assert_eq!(warning(now + Duration::from_secs(left), now).as_deref(), expected, "{left}");
+        }
+        let expired = warning(now - Duration::from_secs(1), now).unwrap();
+        assert_eq!(expired, "the TLS certificate has expired, and clients refuse it; renew it");
+    }
 
     #[test]
     fn files_are_read_once_they_have_changed_and_stay() {

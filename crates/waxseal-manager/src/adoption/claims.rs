@@ -249,6 +249,11 @@ impl Claims {
         Ok(self.find(&key, now).await?.is_some_and(|found| reaches(found.life.last_seen)))
     }
 
+    /// How many ends wait for the store.
+    pub(crate) fn ends_waiting(&self) -> usize {
+        self.ended.len() + self.ended_owners.len()
+    }
+
     /// Tells the store of the ends that it missed during an outage. Returns how many are left.
     pub(crate) async fn finish<F>(
         &self,

@@ -32,11 +32,12 @@ impl Clocks {
         clock: &impl Fn() -> Timestamp,
     ) -> Result<Self, StoreError> {
         let asked = clock();
-        let Some(theirs) = store.clock().await? else { return Ok(Self { offset: None, ahead: 0 }) };
+        let theirs = store.clock().await.inspect_err(|_| note_clock_offset(None))?;
+        let Some(theirs) = theirs else { return Ok(Self { offset: None, ahead: 0 }) };
         let answered = clock();
         let apart = |from: Timestamp, to: Timestamp| to.as_millis().saturating_sub(from.as_millis());
         let offset = Duration::from_millis(apart(theirs, asked).max(apart(answered, theirs)));
-        note_clock_offset(offset);
+        note_clock_offset(Some(offset));
         Ok(Self { offset: Some(offset), ahead: apart(theirs, answered) })
     }
 

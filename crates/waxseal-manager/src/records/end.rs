@@ -60,6 +60,11 @@ impl RecordStore {
         self.unfinished.has(|| record.id.key())
     }
 
+    /// How many ends wait for the store.
+    pub(crate) fn ends_waiting(&self) -> usize {
+        self.unfinished.len() + self.claims.as_ref().map_or(0, |claims| claims.ends_waiting())
+    }
+
     /// Deletes the sessions that were ended while the store was unavailable. Returns how many are left.
     pub(crate) async fn finish_ends(&self, keys: &ActiveKeys, now: Timestamp) -> Result<usize, StoreError> {
         let left = self.unfinished.finish(|key, reach| self.finish_end(key, reach, now)).await;

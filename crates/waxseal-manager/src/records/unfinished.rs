@@ -49,6 +49,11 @@ impl<T: Copy + Ord> Unfinished<T> {
         if queue.ends.is_empty() { None } else { queue.ends.get(&key()).copied() }
     }
 
+    /// How many ends wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().ends.len()
+    }
+
     /// Adds an end. Returns `false` if there is no room.
     #[must_use]
     pub(crate) fn add(&self, key: RecordKey, detail: T) -> bool {
@@ -91,8 +96,7 @@ impl<T: Copy + Ord> Unfinished<T> {
                 }
             }
         }
-        let left = self.lock().ends.len();
-        failed.map_or(Ok(left), Err)
+        failed.map_or_else(|| Ok(self.len()), Err)
     }
 
     /// Removes an end of which the store was told, unless a greater one came meanwhile.

@@ -221,6 +221,11 @@ impl Revocations {
         }
     }
 
+    /// How many ends wait for the store.
+    pub(crate) fn ends_waiting(&self) -> usize {
+        self.unfinished.len() + self.claims.as_ref().map_or(0, |claims| claims.ends_waiting())
+    }
+
     /// Tells the store of the ends that it missed during an outage. Returns how many are left.
     pub(crate) async fn finish(&self, now: Timestamp) -> Result<usize, StoreError> {
         let left = self.unfinished.finish(|key, end| self.finish_end(key, end, now)).await;

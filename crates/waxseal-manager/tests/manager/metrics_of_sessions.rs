@@ -2,11 +2,14 @@
 
 use waxseal_crypto::Keyring;
 use waxseal_manager::{Access, DevicePurpose, Mirrored, Outcome, Revocable, SessionManager, State, Stored};
+use waxseal_store::testing::{FaultyStore, Operation, Turn};
 use waxseal_store::{Fault, MemoryStore, Timestamp};
 
 use crate::counted::Counted;
 use crate::meddler::{Meddler, Meddling};
-use crate::states_support::{at, change, commit, key, manager, new_store, visitor};
+use crate::states_support::{
+    BOTH, Store, at, change, commit, key, manager, new_store, place_state, read, sessions, signed_in, visitor,
+};
 
 fn states() -> [(&'static str, State); 4] {
     [
@@ -159,5 +162,104 @@ async fn maintenance_says_how_far_the_clocks_are_apart() {
         store.set_clock(Some(Timestamp::from_millis(Timestamp::from(at(1)).as_millis() + offset)));
         manager(state, &Keyring::new(key(1))).maintain(|| at(1)).await.unwrap();
         assert_eq!(counted.gauge("waxseal_store_clock_offset_seconds"), offset as f64 / 1000.0);
+    }
+}
+
+/// After the store's limit was removed, it would be nearly full for ever; and it is full while something is refused.
+#[tokio::test]
+async fn what_the_store_no_longer_says_is_shown_no_longer_and_a_refusal_hides_nothing() {
+    let counted = Counted::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    let fullness = || counted.gauge("waxseal_store_fullness_ratio");
+    let offset = || counted.gauge("waxseal_store_clock_offset_seconds");
+    for place in BOTH {
+        let store = FaultyStore::new(MemoryStore::new().max_records(40));
+        store.set_clock(Some(Timestamp::from(at(3))));
+        let sessions = sessions(place, store.clone());
+        sessions.maintain(|| at(1)).await.unwrap();
+        assert_eq!((fullness(), offset()), (0.0, 2.0), "{place:?}");
+
+        let fails = |operations: &'static [Operation]| {
+            store.decide_with(move |asked| match operations.contains(&asked) {
+                true => Turn::Fail,
+                false => Turn::Work,
+            });
+        };
+        fails(&[Operation::Usage, Operation::Clock]);
+        sessions.maintain(|| at(61)).await.unwrap_err();
+        assert!(fullness().is_nan() && offset().is_nan(), "{place:?}");
+
+        fails(&[Operation::Purge]);
+        sessions.maintain(|| at(121)).await.unwrap_err();
+        assert_eq!(fullness(), 0.0, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn ends_that_the_store_was_not_told_of_are_shown_while_they_wait() {
+    let counted = Counted::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    let waiting = || counted.gauge("waxseal_sessions_ends_waiting");
+    let (one, two, three) = (new_store(), new_store(), new_store());
+    let states: [(Store, State); 3] = [
+        (one.clone(), Revocable::new(one).into()),
+        (two.clone(), Stored::new(two).into()),
+        (three.clone(), Mirrored::new(three).into()),
+    ];
+    for (store, state) in states {
+        let sessions = manager(state, &Keyring::new(key(1)));
+        let token = signed_in(&sessions, "albus", 0).await;
+        let session = change(&sessions, &token, at(1)).await;
+        sessions.finish_ends(at(1)).await.unwrap();
+        assert_eq!((waiting(), sessions.ends_waiting()), (0.0, 0));
+        session.destroy().unwrap();
+        store.set_away(true);
+        commit(&sessions, &session, &token, at(1)).await.unwrap();
+        sessions.finish_ends(at(2)).await.unwrap();
+        assert_eq!((waiting(), sessions.ends_waiting()), (1.0, 1));
+        store.set_away(false);
+        sessions.finish_ends(at(3)).await.unwrap();
+        assert_eq!((waiting(), sessions.ends_waiting()), (0.0, 0));
+    }
+}
+
+/// A page is shown also if that it was shown cannot be noted.
+#[tokio::test]
+async fn what_was_not_saved_counts_as_nothing_and_what_ended_counts_whatever_came_of_the_rest() {
+    for place in BOTH {
+        let (counted, store) = (Counted::default(), new_store());
+        let sessions = counting(&counted, || {
+            place_state(place, store.clone(), false, waxseal_manager::WhenAway::Refuse)
+        });
+        let token = signed_in(&sessions, "albus", 0).await;
+        let session = change(&sessions, &token, at(1)).await;
+        session.flash("info", "welcome").unwrap();
+        let token = commit(&sessions, &session, &token, at(1)).await.unwrap();
+        assert_eq!(events(&counted), [1, 2, 0, 0], "{place:?}");
+
+        let page = read(&sessions, &token, at(2)).await;
+        assert_eq!(page.flashed_messages(&[]).len(), 1);
+        store.set_away(true);
+        assert!(matches!(sessions.commit(&page, at(2)).await.unwrap(), Outcome::Keep), "{place:?}");
+        store.set_away(false);
+        assert_eq!(events(&counted), [1, 2, 0, 0], "{place:?}: shown");
+
+        let session = change(&sessions, &token, at(3)).await;
+        session.destroy().unwrap();
+        session.insert("name", "Nobody").unwrap();
+        store.decide_with(|asked| if asked == Operation::Create { Turn::Fail } else { Turn::Work });
+        sessions.commit(&session, at(3)).await.unwrap_err();
+        store.decide_with(|_| Turn::Work);
+        assert_eq!(events(&counted), [1, 2, 0, 1], "{place:?}: signed out, and no new session");
+
+        let token = signed_in(&sessions, "albus", 4).await;
+        let public_id = read(&sessions, &token, at(5)).await.public_id().unwrap();
+        assert!(sessions.end("albus", public_id, at(5)).await.unwrap());
+        assert!(!sessions.end("albus", public_id, at(6)).await.unwrap());
+        assert_eq!(events(&counted), [2, 3, 0, 2], "{place:?}: by the owner");
+
+        let token = signed_in(&sessions, "albus", 7).await;
+        sessions.end_visit(&change(&sessions, &token, at(8)).await, at(8)).await.unwrap();
+        assert_eq!(events(&counted), [3, 4, 0, 3], "{place:?}: by another app");
     }
 }

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Bytes};
 use super::limits::WebSocketLimits;
 use super::message::Message;
 use super::socket::Ends;
+use crate::error::Error;
 use crate::lease::Lease;
 
 /// How long the handler may take to return, and the client to send its close frame, once the socket is closed.
@@ -29,6 +30,8 @@ pub(super) type End = Pin<Box<dyn Future<Output = String> + Send>>;
 enum Cause {
     /// The handler has returned.
     Done,
+    /// The handler has panicked.
+    Failed,
     /// The future from outside was ready.
     Over(String),
     Stopping,
@@ -48,7 +51,7 @@ pub(super) async fn drive<S, H>(
     lease: Option<Lease>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
-    H: Future<Output = ()>,
+    H: Future<Output = Result<(), Error>>,
 {
     let mut handler = pin!(handler);
     let Ends { incoming, mut outgoing, is_over } = ends;
@@ -57,7 +60,7 @@ pub(super) async fn drive<S, H>(
         let mut exchange = Exchange { stream: &mut stream, incoming, outgoing: &mut outgoing, limits };
         exchange.run(handler.as_mut(), &mut outside).await
     };
-    let is_done = matches!(cause, Cause::Done);
+    let is_done = matches!(cause, Cause::Done | Cause::Failed);
     if is_done {
         while let Ok(message) = outgoing.try_recv() {
             if timeout(GOODBYE, stream.send(message.into_frame())).await.is_err() {
@@ -107,7 +110,11 @@ struct Exchange<'a, S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
     /// Passes messages on until there is a reason to close the socket.
-    async fn run(&mut self, mut handler: Pin<&mut impl Future<Output = ()>>, outside: &mut Outside) -> Cause {
+    async fn run(
+        &mut self,
+        mut handler: Pin<&mut impl Future<Output = Result<(), Error>>>,
+        outside: &mut Outside,
+    ) -> Cause {
         let half = self.limits.idle / 2;
         let (mut until, mut is_pinged) = (Instant::now() + half, false);
         loop {
@@ -125,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             };
             tokio::select! {
                 cause = outside.comes() => return cause,
-                () = handler.as_mut() => return Cause::Done,
+                done = handler.as_mut() => return done.map_or(Cause::Failed, |()| Cause::Done),
                 Some(message) = self.outgoing.recv() => {
                     if let Some(cause) = self.send(message.into_frame(), outside).await {
                         return cause;
@@ -177,6 +184,7 @@ fn cause_of(error: &tungstenite::Error) -> Cause {
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S>, cause: Cause) {
     let (code, mut reason) = match cause {
         Cause::Done => (CloseCode::Normal, String::new()),
+        Cause::Failed => (CloseCode::Error, String::new()),
         Cause::Over(reason) => (CloseCode::Policy, reason),
         Cause::Stopping => (CloseCode::Away, "the server stops".to_owned()),
         Cause::Client(code, reason) => (code, reason.to_owned()),

@@ -12,7 +12,7 @@ use super::message::Message;
 const WAITING: usize = 4;
 
 /// An open WebSocket. Its handler receives messages from it and sends messages to it. When the handler returns, it is
-/// closed with 1000.
+/// closed with 1000; if it panics, with 1011.
 ///
 /// The socket is also closed, whatever the handler does, when the client breaks a limit, when its session is over, and
 /// when the server stops. From then on [`receive`](Self::receive) returns `None`, and the handler has five seconds to

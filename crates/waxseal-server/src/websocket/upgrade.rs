@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tracing::Instrument;
 
 use super::drive::{End, drive};
 use super::limits::WebSocketLimits;
@@ -19,6 +20,7 @@ use super::socket::WebSocket;
 use crate::body::Body;
 use crate::error::Error;
 use crate::lease::Lease;
+use crate::panics::catching_panics_of;
 
 /// How many bytes are read at once. The rest of a larger frame is read into its own buffer.
 const READ_BUFFER: usize = 8 * 1024;
@@ -104,6 +106,8 @@ impl WebSocketUpgrade {
 
     /// The response that opens the socket. `handler` then runs with the socket in its own task.
     ///
+    /// The handler's lines in the log are in the request's `tracing` span. If it panics, the socket is closed with 1011.
+    ///
     /// The socket counts as a connection of its server. When the server [stops](crate::HttpServer::serve), the socket
     /// is closed with 1001.
     #[must_use]
@@ -113,7 +117,7 @@ impl WebSocketUpgrade {
         F: Future<Output = ()> + Send + 'static,
     {
         let Self { accept, on_upgrade, lease, limits, end } = self;
-        tokio::spawn(async move {
+        let task = async move {
             let abandoned = lease.clone();
             let open = async {
                 let Ok(upgraded) = on_upgrade.await else { return };
@@ -125,13 +129,16 @@ impl WebSocketUpgrade {
                     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config))
                         .await;
                 let (socket, ends) = WebSocket::new();
-                drive(stream, handler(socket), ends, limits, end, lease).await;
+                // The call stands inside, so that a panic before its first await is caught, too.
+                let handler = catching_panics_of(async move { handler(socket).await });
+                drive(stream, handler, ends, limits, end, lease).await;
             };
             match abandoned {
                 Some(mut lease) => tokio::select! { () = open => {}, () = lease.abandoned() => {} },
                 None => open.await,
             }
-        });
+        };
+        tokio::spawn(task.in_current_span());
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();

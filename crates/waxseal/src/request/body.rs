@@ -111,7 +111,27 @@ impl Request {
 
     pub(crate) fn take_body(&self) -> Result<Body> {
         let body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner).take();
-        body.ok_or_else(|| Error::status(500).message("the body was read before; keep what it gave"))
+        let read_before = || Error::status(500).message("the body was read before; keep what it gave");
+        let body = body.ok_or_else(read_before)?;
+        // Nothing is waited for, or it was put back and has them already.
+        if body.as_bytes().is_some() || self.0.waits.get().is_some() {
+            return Ok(body);
+        }
+        let (body, waits) = body.with_waits();
+        let _ = self.0.waits.set(waits);
+        Ok(body)
+    }
+
+    /// Whose fault it is that the time of this request is up: the client's, if most of it was waited for the body.
+    pub(crate) fn whose_fault(&self, failure: waxseal_server::Error) -> waxseal_server::Error {
+        match failure {
+            waxseal_server::Error::TimedOut { limit }
+                if self.0.waits.get().is_some_and(|waits| waits.total() > limit / 2) =>
+            {
+                waxseal_server::Error::SlowBody { limit }
+            }
+            failure => failure,
+        }
     }
 
     /// Puts back a body that was taken for a check.

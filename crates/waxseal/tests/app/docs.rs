@@ -174,6 +174,32 @@ fn the_runbook_has_every_alert_once() {
     assert_eq!(named, headings);
 }
 
+/// Whoever looks at a panel that the runbook names finds it, and can see there what an alert was about.
+#[test]
+fn the_dashboard_has_what_the_runbook_and_the_alerts_name() {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("docs/monitoring/grafana-dashboard.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    // Lines are broken within titles, too.
+    let runbook = read("docs/runbook.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let quoted = runbook.split('"').skip(1).step_by(2);
+    let named: Vec<_> =
+        quoted.filter(|text| !text.starts_with(|letter: char| letter.is_ascii_lowercase())).collect();
+    assert!(named.len() > 10);
+    for title in named {
+        assert!(panels.iter().any(|panel| panel["title"] == title), "no panel is called {title}");
+    }
+    let queries = dashboard["panels"].to_string();
+    let alerts = read("docs/monitoring/alerts.yml");
+    let is_of_a_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+    for (at, _) in alerts.match_indices("waxseal_") {
+        let metric = alerts[at..].split(|letter| !is_of_a_name(letter)).next().unwrap();
+        // The number of what a histogram's buckets hold is in no panel.
+        let metric = metric.strip_suffix("_count").unwrap_or(metric);
+        assert!(queries.contains(metric), "no panel shows {metric}");
+    }
+}
+
 #[test]
 fn the_book_has_every_page_once() {
     let summary = read("docs/SUMMARY.md");

@@ -2,7 +2,11 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
 
+use crate::support::client_of;
+use futures_util::stream;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use waxseal::testing::Client;
@@ -58,6 +62,36 @@ async fn lines_of_a_devices_request_stand_in_its_span() {
         id_of(&answer)
     );
     assert!(line.starts_with(&start), "{line}");
+}
+
+/// A connection sends the body after the request was answered.
+#[tokio::test]
+async fn lines_of_a_streamed_body_stand_in_its_requests_span() {
+    async fn fails(_: Request) -> Result<Response> {
+        Ok(html(Body::stream(stream::iter([Err::<&str, _>(io::Error::other("out of ink"))]))))
+    }
+    async fn panics(_: Request) -> Result<Response> {
+        let pieces = stream::poll_fn(|_| -> Poll<Option<Result<&str, io::Error>>> { panic!("out of ink") });
+        Ok(html(Body::stream(pieces)))
+    }
+    let printed = Printed::default();
+    let _guard = printed.log();
+    let client = client_of(App::new("demo").get("/fails", fails).get("/panics", panics));
+    for (path, said) in [
+        ("/fails", "a streamed body failed; its answer ends here error=out of ink"),
+        ("/panics", "panic while handling a request panic=\"out of ink\""),
+    ] {
+        let response = client.service().answer(client.request(Method::GET, path, Body::empty())).await;
+        let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        response.into_body().collect(usize::MAX, Duration::from_secs(1)).await.unwrap_err();
+        let [line] = &*printed.take() else { panic!("one line") };
+        let (span, text) = line.split_once("}: ").unwrap();
+        assert!(
+            span.starts_with(&format!("ERROR request{{id=\"{id}\" method=GET route=\"{path}\"")),
+            "{line}"
+        );
+        assert_eq!(text, said);
+    }
 }
 
 async fn show(request: Request) -> Result<Response> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use waxseal::{App, Limits, Settings};
+use waxseal::{App, Limits, Request, Response, Result, Settings};
 use waxseal_crypto::{Keyring, SecretKey};
 
 use crate::support::app;
@@ -105,8 +105,19 @@ async fn a_body_may_not_drip_longer_than_the_whole_time() {
     });
     let mut answer = String::new();
     tokio::time::timeout(PATIENCE, read.read_to_string(&mut answer)).await.expect("in time").unwrap();
-    assert_eq!(statuses(&answer), ["503"], "{answer}");
+    assert_eq!(statuses(&answer), ["408"], "{answer}");
     dripping.abort();
+}
+
+#[tokio::test]
+async fn a_handler_that_is_slow_with_what_it_has_read_is_not_the_clients_fault() {
+    async fn stuck(request: Request) -> Result<Response> {
+        request.body().await?;
+        std::future::pending().await
+    }
+    let address = start(App::new("demo").post("/stuck", stuck), Limits::default().request_time(SHORT)).await;
+    let answer = exchange(address, &post("/stuck", "content-length: 5\r\n", "hello")).await;
+    assert_eq!(statuses(&answer), ["503"], "{answer}");
 }
 
 #[tokio::test]

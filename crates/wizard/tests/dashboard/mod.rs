@@ -34,7 +34,7 @@ impl Dashboard {
         for panel in dashboard["panels"].as_array().unwrap() {
             for target in panel["targets"].as_array().unwrap() {
                 let query = target["expr"].as_str().unwrap().replace("$__rate_interval", RATE);
-                let query = query.replace("$instance", ".*");
+                let query = query.replace("$instance", ".*").replace("$job", "waxseal");
                 panels.push((panel["title"].as_str().unwrap().to_owned(), query));
             }
         }
