@@ -20,7 +20,8 @@ Examples:
   SECRET_KEY=$(waxseal gen-secret) my-app        for this one start
   waxseal gen-secret > secret; chmod 600 secret  a file for SECRET_KEY_FILE
   waxseal gen-secret --write                     for development, into .waxseal/secret
-  waxseal gen-secret --rotate                    a new key for a server that has its file to itself";
+  waxseal gen-secret --rotate                    a new key for a server that has its file to itself
+After a key leaked: `waxseal keys revoke-all`. With --rotate the old key still opens, whoever has it.";
 
 /// Prints one new secret key, alone on standard output.
 #[derive(Args)]

@@ -20,6 +20,8 @@ Examples, for a file that lies on several machines:
   waxseal keys promote 1f2e3d4c     2. it seals from now on; copy the file to every machine
   waxseal keys retire 5ae566ad      3. the old one goes, half a year later; copy the file to every machine
   waxseal keys list --json          for scripts
+After a key leaked: signs everybody out
+  waxseal keys revoke-all           one new key in place of all; copy the file to every machine
 Sessions on the server, before the third step:
   waxseal keys rewrap --app NAME --session-store sqlite:data/sessions.db
 
@@ -28,7 +30,7 @@ Copy FILE.rotation along with FILE: it says when keys were promoted, and which w
 /// The exit code if a key was revoked that neither the file nor the record knew: most likely a wrong id.
 const REVOKED_UNKNOWN: u8 = 5;
 
-/// Lists and changes the keys of a file: add, promote, retire. Keys are named by their ids and never shown.
+/// Lists and changes the keys of a file: add, promote, retire, revoke. Keys are named by their ids and never shown.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -70,6 +72,8 @@ enum Verb {
         #[arg(long, value_name = "URL", requires = "app", conflicts_with = "revoke")]
         session_store: Option<StoreUrl>,
     },
+    /// Puts a new key in place of all keys of the file, which are revoked: for keys that leaked. Signs everybody out.
+    RevokeAll,
     /// Seals the records in a session store with the key that seals now, a batch at a time. Needs --app.
     Rewrap {
         /// The URL of the session store: sqlite:PATH, redis://HOST or postgres://USER@HOST/DATABASE.
@@ -97,6 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         Verb::List(lifetime) => list(&file, now, lifetime.longest()?, json),
         Verb::Add => add(&file, now, json),
         Verb::Promote { kid } => promote(&file, kid, now, json),
+        Verb::RevokeAll => revoke_all(&file, now, json),
         Verb::Rewrap { session_store } => rewrap(&file, session_store, options),
         Verb::Retire { kid, revoke, lifetime, session_store } => {
             if let (Some(store), Some(app)) = (session_store, &options.app) {
@@ -131,6 +136,20 @@ fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<Exi
     } else {
         say!("key {new} seals already; nothing was changed");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn revoke_all(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
+    let (new, revoked) = file.revoke_all(now).map_err(failure)?;
+    let (new, revoked) = (new.to_string(), revoked.iter().map(ToString::to_string).collect::<Vec<_>>());
+    if json {
+        return print_json(&json!({ "file": file.path(), "seals": new, "revoked": revoked }));
+    }
+    let path = file.path().display();
+    say!("key {new} seals now and is alone in {path}; revoked: {}", revoked.join(", "));
+    say!(
+        "next: bring {path} and {path}.rotation to every machine; until a server has them, the old keys work there"
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -190,6 +209,9 @@ fn retire(
     }
     if revoke {
         say!("{id} is revoked: bring {path} and {path}.rotation to every machine");
+        say!(
+            "if it leaked: `waxseal keys revoke-all`, since sessions made with it may be sealed with another key by now"
+        );
     }
     Ok(code)
 }

@@ -290,6 +290,7 @@ fn exit_codes_mean_something() {
         (&["inspect", "--app=demo", "a=1; b=2"], 2, "give --cookie-name. It has: a, b"),
         (&["gen-secret", "--write", "--rotate"], 2, "cannot be used with"),
         (&["keys", "retire", &one], 3, "seals; promote another one first"),
+        (&["keys", "retire", &one, "--revoke"], 3, "if it leaked `waxseal keys revoke-all`"),
         (&["keys", "retire", &two], 3, "not on record when key"),
         (&["keys", "retire", &two], 3, "may live for 179 days more"),
         (&["keys", "retire", &two, "--absolute-lifetime=0"], 0, ""),
@@ -395,6 +396,29 @@ fn a_revocation_with_a_wrong_id_says_which_keys_still_open() {
     ] {
         assert!(done.out.contains(said), "{said} in {}", done.out);
     }
+}
+
+#[test]
+fn keys_that_leaked_are_revoked_and_replaced_in_one_step() {
+    let folder = Folder::with_keys(&[1, 2]);
+    let done = folder.run(&["keys", "revoke-all"], "");
+    let new = folder.json(&["keys", "list"], "", 0)["keys"][0]["kid"].as_str().unwrap().to_owned();
+    assert!(
+        done.out.starts_with(&format!(
+            "key {new} seals now and is alone in secret; revoked: {}, {}\nnext: bring secret and secret.rotation",
+            id(1),
+            id(2)
+        )),
+        "{} {}",
+        done.out,
+        done.err
+    );
+    let told = folder.json(&["keys", "revoke-all"], "", 0);
+    assert_eq!(told["revoked"], serde_json::json!([new]));
+    let listed = folder.json(&["keys", "list"], "", 0);
+    assert_eq!((&listed["keys"][0]["kid"], listed["keys"].as_array().unwrap().len()), (&told["seals"], 1));
+    assert!(same_mode(&folder.path("secret"), &folder.path("secret.rotation")));
+    assert_eq!(folder.run(&["keys", "revoke-all", "--file", "nowhere"], "").code, 1);
 }
 
 #[test]

@@ -127,11 +127,36 @@ impl KeyFile {
         Ok((old, new))
     }
 
+    /// Puts a new key in place of all keys of the file, and records that these are revoked: for a file that leaked.
+    ///
+    /// It is one step, because a leaked key that opens while another one seals gives its sessions away to that one: a
+    /// server seals them with it when they are used. For the same reason no key stays that may have sealed meanwhile.
+    ///
+    /// Returns the id of the new key, and those of the revoked keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add`](Self::add).
+    pub fn revoke_all(&self, now: SystemTime) -> Result<(KeyId, Vec<KeyId>), Error> {
+        let mut change = self.begin(now)?;
+        let revoked: Vec<Line> = change.lines.drain(..).collect();
+        for line in &revoked {
+            change.record.keys.remove(&line.name);
+            change.record.revoked.insert(line.name.clone(), change.now);
+        }
+        let new = change.add()?;
+        change.record.seals = Some(new.to_string());
+        change.record.keys.entry(new.to_string()).or_default().promoted = Some(change.now);
+        change.finish()?;
+        Ok((new, revoked.iter().map(|line| line.id).collect()))
+    }
+
     /// Removes the key with the id `id` from the file: what it sealed can no longer be opened.
     ///
     /// `lifetime` is the longest absolute lifetime of a session. Unless that time has passed since another key took the
     /// key's place, the key is removed only with `revoke`. A revocation is recorded, so that a server drops the key
-    /// even while it seals with it. A key that is no longer in the file can be revoked, too.
+    /// even while it seals with it. A key that is no longer in the file can be revoked, too. If the key leaked, use
+    /// [`revoke_all`](Self::revoke_all).
     ///
     /// # Errors
     ///
@@ -350,7 +375,10 @@ mod tests {
         assert_eq!(ids(&file), [new.clone(), old[0].clone()]);
 
         let error = file.retire(&new, at(20), LIFETIME, true).unwrap_err();
-        assert_eq!(error.to_string(), format!("key {new} seals; promote another one first"));
+        assert_eq!(
+            error.to_string(),
+            format!("key {new} seals; promote another one first, or if it leaked `waxseal keys revoke-all`")
+        );
         let error = file.retire(&old[0], at(1_009), LIFETIME, false).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -378,6 +406,23 @@ mod tests {
         assert_eq!(file.retire("0BADCAFE", at(2), LIFETIME, true).unwrap(), Retired::Unknown);
         assert!(file.retire("0badcafe", at(2), LIFETIME, false).is_err());
         assert!(Rotation::read(file.path()).unwrap().revoked.contains_key("0badcafe"));
+    }
+
+    #[test]
+    fn a_file_that_leaked_has_one_new_key_after_one_step() {
+        let (_folder, file, old) = file(16);
+        let text = fs::read_to_string(file.path()).unwrap();
+        let (new, revoked) = file.revoke_all(at(0)).unwrap();
+        assert_eq!(revoked.iter().map(KeyId::to_string).collect::<Vec<_>>(), old);
+        assert_eq!(ids(&file), [new.to_string()]);
+        let record = Rotation::read(file.path()).unwrap();
+        assert!(
+            record.seals == Some(new.to_string()) && old.iter().all(|id| record.revoked.contains_key(id))
+        );
+        assert_eq!(record.keys.keys().collect::<Vec<_>>(), [&new.to_string()]);
+        // A file that is brought back is known for what it is.
+        fs::write(file.path(), text).unwrap();
+        assert!(file.list().unwrap().iter().all(ListedKey::is_revoked));
     }
 
     #[test]
