@@ -619,6 +619,16 @@ fn a_tool_makes_no_store_where_there_is_none() {
             done.err
         );
         assert!(!folder.path("nowhere").exists());
+        // Nor tables where there is a file.
+        fs::write(folder.path("empty.db"), "").unwrap();
+        let empty = ["--app=demo", "--session-store=sqlite:empty.db"];
+        let done = folder.run(&[command, &empty].concat(), "");
+        assert!(
+            done.code == 1 && done.err.contains("has schema 0, and this program needs"),
+            "{command:?}: {}",
+            done.err
+        );
+        assert_eq!(fs::metadata(folder.path("empty.db")).unwrap().len(), 0);
     }
     let both = folder.run(&[&["keys", "retire", &id(1), "--revoke"][..], &place].concat(), "");
     assert_eq!(both.code, 2, "{}", both.err);
