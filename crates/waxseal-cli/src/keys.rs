@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::{KeyError, KeyFile, ListedKey, Retired, Retirement, Settings, StoreUrl};
+use waxseal::{KeyError, KeyFile, ListedKey, Promoted, Retired, Retirement, Settings, StoreUrl};
 use waxseal_keys::format_time::{self, unix_seconds};
 
 use crate::failure::Failure;
@@ -123,18 +123,24 @@ fn add(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, Failure>
 }
 
 fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
-    let (old, new) = file.promote(kid, now).map_err(failure)?;
-    let changed = old != new;
-    let (old, new) = (old.to_string(), new.to_string());
+    let Promoted { seals: new, replaced, was_revoked, .. } = file.promote(kid, now).map_err(failure)?;
     if json {
-        let replaced = changed.then_some(old);
-        return print_json(&json!({ "file": file.path(), "seals": new, "replaced": replaced }));
+        return print_json(&json!({
+            "file": file.path(), "seals": new.to_string(),
+            "replaced": replaced.map(|old| old.to_string()), "was_revoked": was_revoked,
+        }));
     }
-    if changed {
-        say!("key {new} seals now, {old} still opens, in {}", file.path().display());
-        say!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
-    } else {
-        say!("key {new} seals already; nothing was changed");
+    match replaced {
+        Some(old) => {
+            say!("key {new} seals now, {old} still opens, in {}", file.path().display());
+            say!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
+        }
+        None if was_revoked => say!("key {new} seals as before"),
+        None => say!("key {new} seals already; nothing was changed"),
+    }
+    if was_revoked {
+        let path = file.path().display();
+        say!("{new} was revoked and is no longer: bring {path} and {path}.rotation to every machine");
     }
     Ok(ExitCode::SUCCESS)
 }

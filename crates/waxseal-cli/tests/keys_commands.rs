@@ -398,6 +398,25 @@ fn a_revocation_with_a_wrong_id_says_which_keys_still_open() {
     }
 }
 
+/// As the warning of a server says that has such a file: it stands there after an old copy was put back.
+#[test]
+fn a_revoked_key_that_seals_is_allowed_again() {
+    let folder = Folder::with_keys(&[1]);
+    let old = fs::read(folder.path("secret")).unwrap();
+    folder.json(&["keys", "revoke-all"], "", 0);
+    fs::write(folder.path("secret"), &old).unwrap();
+    let done = folder.run(&["keys", "promote", &id(1)], "");
+    let said = format!("key {0} seals as before\n{0} was revoked and is no longer: bring secret", id(1));
+    assert!(done.code == 0 && done.out.starts_with(&said), "{} {}", done.out, done.err);
+    let again = folder.run(&["keys", "promote", &id(1)], "").out;
+    assert!(again.contains("seals already; nothing was changed"), "{again}");
+    fs::remove_file(folder.path("secret.rotation")).unwrap();
+    folder.json(&["keys", "revoke-all"], "", 0);
+    fs::write(folder.path("secret"), old).unwrap();
+    let told = folder.json(&["keys", "promote", &id(1)], "", 0);
+    assert_eq!((&told["replaced"], &told["was_revoked"]), (&Value::Null, &Value::from(true)));
+}
+
 #[test]
 fn keys_that_leaked_are_revoked_and_replaced_in_one_step() {
     let folder = Folder::with_keys(&[1, 2]);

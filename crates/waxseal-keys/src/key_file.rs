@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::format_time::unix_seconds;
-use crate::listed_key::{ListedKey, Retired, Retirement};
+use crate::listed_key::{ListedKey, Promoted, Retired, Retirement};
 use crate::replacement::Replacement;
 use crate::rotation::{Dates, Rotation};
 use crate::secret_file;
@@ -95,21 +95,22 @@ impl KeyFile {
     /// Moves the key with the id `id` to first place, where it seals, and records the time. If it was revoked, it is no
     /// longer.
     ///
-    /// Returns the ids of the key that sealed before and of the key that seals now. They are equal if the key was
-    /// already in first place.
-    ///
     /// # Errors
     ///
     /// Those of [`add`](Self::add), and [`Error::UnknownKey`].
-    pub fn promote(&self, id: &str, now: SystemTime) -> Result<(KeyId, KeyId), Error> {
+    pub fn promote(&self, id: &str, now: SystemTime) -> Result<Promoted, Error> {
         let mut change = self.begin(now)?;
         let at = find(&change.lines, id)?;
-        let ids = (change.lines[0].id, change.lines[at].id);
-        if at > 0 || change.record.revoked.contains_key(&change.lines[at].name) {
+        let promoted = Promoted {
+            seals: change.lines[at].id,
+            replaced: (at > 0).then_some(change.lines[0].id),
+            was_revoked: change.record.revoked.contains_key(&change.lines[at].name),
+        };
+        if promoted.replaced.is_some() || promoted.was_revoked {
             change.promote(at);
             change.finish()?;
         }
-        Ok(ids)
+        Ok(promoted)
     }
 
     /// [Adds](Self::add) and [promotes](Self::promote) a key at once, for a file that only one server reads.
@@ -280,9 +281,11 @@ impl Change<'_> {
         let before = self.lines[0].name.clone();
         self.record.keys.entry(before).or_default().replaced = Some(self.now);
         let line = self.lines.remove(at);
-        self.record.revoked.remove(&line.name);
+        // Servers tell by the times which was last, so the clock of this machine must not say otherwise.
+        let revoked = self.record.revoked.remove(&line.name);
+        let promoted = revoked.map_or(self.now, |revoked| self.now.max(revoked.saturating_add(1)));
         let dates = self.record.keys.entry(line.name.clone()).or_default();
-        (dates.promoted, dates.replaced) = (Some(self.now), None);
+        (dates.promoted, dates.replaced) = (Some(promoted), None);
         self.record.seals = Some(line.name.clone());
         self.lines.insert(0, line);
     }
@@ -370,8 +373,11 @@ mod tests {
         let (_folder, file, old) = file(1);
         let new = file.add(at(0)).unwrap().to_string();
         assert_eq!(ids(&file), [old[0].clone(), new.clone()]);
-        let (from, to) = file.promote(&new, at(10)).unwrap();
-        assert_eq!((from.to_string(), to.to_string()), (old[0].clone(), new.clone()));
+        let promoted = file.promote(&new, at(10)).unwrap();
+        assert_eq!(promoted.seals.to_string(), new);
+        assert_eq!(promoted.replaced.map(|id| id.to_string()), Some(old[0].clone()));
+        let again = file.promote(&new, at(11)).unwrap();
+        assert_eq!((again.replaced, again.was_revoked), (None, false));
         assert_eq!(ids(&file), [new.clone(), old[0].clone()]);
 
         let error = file.retire(&new, at(20), LIFETIME, true).unwrap_err();
@@ -448,14 +454,16 @@ mod tests {
         assert_eq!(revoked(&file), [false, true]);
         file.add(at(2)).unwrap();
         assert_eq!(revoked(&file), [false, true, false]);
-        file.promote(&old[0], at(3)).unwrap();
+        let promoted = file.promote(&old[0], at(3)).unwrap();
+        assert!(promoted.was_revoked && promoted.replaced.is_some());
         assert_eq!(revoked(&file), [false, false, false]);
         // In first place, too.
         fs::write(file.path(), rotated).unwrap();
         file.retire(&old[0], at(4), LIFETIME, true).unwrap();
         fs::write(file.path(), text).unwrap();
         assert_eq!(revoked(&file), [true]);
-        file.promote(&old[0], at(5)).unwrap();
+        let promoted = file.promote(&old[0], at(5)).unwrap();
+        assert!(promoted.was_revoked && promoted.replaced.is_none());
         assert_eq!(revoked(&file), [false]);
     }
 
