@@ -297,6 +297,8 @@ fn exit_codes_mean_something() {
         (&["keys", "retire", "0badcafe", "--revoke"], 5, ""),
         (&["gen-secret", "--write"], 0, "a new secret key is in"),
         (&["gen-secret", "--write"], 3, "is there already"),
+        (&["gen-secret", "--write", "secret"], 3, "secret is there already"),
+        (&["gen-secret", "--write", "new/secret"], 0, "a new secret key is in new/secret"),
         (&["inspect", "--app=demo", "AU57"], 4, ""),
     ] {
         let done = folder.run(arguments, "");
@@ -310,9 +312,15 @@ fn exit_codes_mean_something() {
     }
     assert_eq!(
         fs::read_dir(&folder.folder).unwrap().count(),
-        3,
-        "secret, its record, .waxseal: nothing left over"
+        4,
+        "secret, its record, .waxseal, new: nothing left over"
     );
+    assert_eq!(fs::read_dir(folder.path("new")).unwrap().count(), 1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(folder.path("new/secret")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
     folder.variables = vec![("SECRET_KEY", "a passphrase of a decent length".to_owned())];
     let done = folder.run(&["keys", "add"], "");
     assert!(done.code == 2 && done.err.contains("the keys are in SECRET_KEY"), "{}", done.err);
