@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use waxseal::{KeyError, KeyFile, ListedKey, Promoted, Retired, Retirement, Settings, StoreUrl};
 use waxseal_keys::format_time::{self, unix_seconds};
 
+use crate::configured::{configured_keys, configured_settings};
 use crate::failure::Failure;
 use crate::key_file_path::key_file_path;
 use crate::output::{print_json, say};
@@ -85,29 +86,36 @@ enum Verb {
 #[derive(Args)]
 struct Lifetime {
     /// The longest absolute lifetime of a session [default: of WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME and
-    /// WAXSEAL_SESSION_ABSOLUTE_LIFETIME the longer, else 15552000, which is 180 days].
+    /// WAXSEAL_SESSION_ABSOLUTE_LIFETIME the longer, in the environment or the file of WAXSEAL_CONFIG, else 15552000,
+    /// which is 180 days].
     #[arg(long, value_name = "SECONDS")]
     absolute_lifetime: Option<u64>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let path = key_file_path(options.file.as_deref())?;
-    let file = match &options.app {
-        Some(app) => KeyFile::new(path).with_app(app),
-        None => KeyFile::new(path),
-    };
     let (now, json) = (SystemTime::now(), options.json);
+    let file = || {
+        let file = KeyFile::new(key_file_path(options.file.as_deref())?);
+        Ok::<_, Failure>(match &options.app {
+            Some(app) => file.with_app(app),
+            None => file,
+        })
+    };
     match &options.verb {
-        Verb::List(lifetime) => list(&file, now, lifetime.longest()?, json),
-        Verb::Add => add(&file, now, json),
-        Verb::Promote { kid } => promote(&file, kid, now, json),
-        Verb::RevokeAll => revoke_all(&file, now, json),
-        Verb::Rewrap { session_store } => rewrap(&file, session_store, options),
+        // It changes no key, and so takes the keys wherever a server does.
+        Verb::Rewrap { session_store } => rewrap(session_store, options),
+        Verb::List(lifetime) => list(&file()?, now, lifetime.longest()?, json),
+        Verb::Add => add(&file()?, now, json),
+        Verb::Promote { kid } => promote(&file()?, kid, now, json),
+        Verb::RevokeAll => revoke_all(&file()?, now, json),
         Verb::Retire { kid, revoke, lifetime, session_store } => {
+            let file = file()?;
             if let (Some(store), Some(app)) = (session_store, &options.app) {
                 refuse_while_used(&file, store, app, kid, now)?;
             }
-            retire(&file, kid, *revoke, lifetime.longest()?, now, json)
+            // A revocation asks for no lifetime, and must not fail for a setting.
+            let lifetime = if *revoke { Duration::ZERO } else { lifetime.longest()? };
+            retire(&file, kid, *revoke, lifetime, now, json)
         }
     }
 }
@@ -159,9 +167,10 @@ fn revoke_all(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, F
     Ok(ExitCode::SUCCESS)
 }
 
-fn rewrap(file: &KeyFile, store: &StoreUrl, options: &Options) -> Result<ExitCode, Failure> {
+fn rewrap(store: &StoreUrl, options: &Options) -> Result<ExitCode, Failure> {
     let app = options.app.as_deref().ok_or_else(|| Failure::Usage("rewrap needs --app".to_owned()))?;
-    let done = records::rewrap(file.path(), store, app)?;
+    let keys = configured_keys(options.file.as_deref(), &configured_settings()?, app)?;
+    let done = records::rewrap(keys.keyring(), store, app)?;
     if options.json {
         return print_json(&json!({ "store": store.to_string(), "rewrapped": done }));
     }
@@ -177,7 +186,8 @@ fn refuse_while_used(
     kid: &str,
     now: SystemTime,
 ) -> Result<(), Failure> {
-    match records::count(file.path(), store, app, kid, now)? {
+    let keys = configured_keys(Some(file.path()), &Settings::default(), app)?;
+    match records::count(keys.keyring(), store, app, kid, now)? {
         0 => Ok(()),
         left => Err(Failure::Refused(format!(
             "{left} records in {store} are sealed with {kid}; run `waxseal keys rewrap` first"
@@ -284,16 +294,8 @@ impl Lifetime {
         if let Some(seconds) = self.absolute_lifetime {
             return Ok(Duration::from_secs(seconds));
         }
-        let defaults = Settings::default();
-        let set = |name: &str, default: u64| match std::env::var(name) {
-            Err(_) => Ok(default),
-            Ok(text) => {
-                text.parse().map_err(|_| Failure::Usage(format!("{name} is not a number of seconds")))
-            }
-        };
-        let ordinary = set("WAXSEAL_SESSION_ABSOLUTE_LIFETIME", defaults.session_absolute_lifetime)?;
-        let permanent =
-            set("WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME", defaults.permanent_session_absolute_lifetime)?;
-        Ok(Duration::from_secs(ordinary.max(permanent)))
+        let settings = configured_settings()?;
+        let longest = settings.session_absolute_lifetime.max(settings.permanent_session_absolute_lifetime);
+        Ok(Duration::from_secs(longest))
     }
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
+mod configured;
 mod failure;
 mod gen_secret;
 mod inspect;

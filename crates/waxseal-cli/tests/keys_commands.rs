@@ -394,6 +394,32 @@ fn a_reader_that_closes_the_pipe_is_no_failure() {
 }
 
 #[test]
+fn lifetimes_are_those_of_the_server() {
+    let mut folder = Folder::with_keys(&[1]);
+    folder.json(&["gen-secret", "--rotate"], "", 0);
+    let seconds = |folder: &Folder| {
+        let old = &folder.json(&["keys", "list"], "", 0)["keys"][1];
+        old["may_be_retired_from"].as_u64().unwrap() - old["replaced"].as_u64().unwrap()
+    };
+    const DAY: u64 = 24 * 3_600;
+    folder.variables.push(("WAXSEAL_SESSION_ABSOLUTE_LIFETIME", String::new()));
+    assert_eq!(seconds(&folder), 180 * DAY, "an empty variable is none");
+    let longer = format!("WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME={}\n", 400 * DAY);
+    fs::write(folder.path("settings"), longer).unwrap();
+    folder.variables.push(("WAXSEAL_CONFIG", "settings".to_owned()));
+    assert_eq!(seconds(&folder), 400 * DAY, "of the configuration file");
+    // And for where the keys are.
+    let variables = std::mem::replace(&mut folder.variables, vec![("WAXSEAL_CONFIG", "place".to_owned())]);
+    fs::write(folder.path("place"), "SECRET_KEY_FILE=secret\n").unwrap();
+    assert_eq!(folder.json(&["keys", "list"], "", 0)["file"], "secret");
+    folder.variables = variables;
+    folder.variables.push(("WAXSEAL_SESSION_ABSOLUTE_LIFETIME", "half a year".to_owned()));
+    let done = folder.run(&["keys", "list"], "");
+    assert!(done.code == 2 && done.err.contains("half a year"), "{} {}", done.code, done.err);
+    assert_eq!(folder.run(&["keys", "retire", &id(1), "--revoke"], "").code, 0, "it needs none");
+}
+
+#[test]
 fn a_revocation_with_a_wrong_id_says_which_keys_still_open() {
     let folder = Folder::with_keys(&[1, 2]);
     let done = folder.run(&["keys", "retire", "0badcafe", "--revoke"], "");
@@ -551,7 +577,16 @@ fn records_are_sealed_anew_before_their_key_may_go() {
     assert!(refused.err.contains("1200 records in sqlite:sessions.db are sealed with"), "{}", refused.err);
     let rewrapped = folder.json(&["keys", "rewrap", "--app", "demo", "--session-store", STORE], "", 0);
     assert_eq!(rewrapped["rewrapped"], 1_200);
-    let again = folder.json(&["keys", "rewrap", "--app", "demo", "--session-store", STORE], "", 0);
+    // With the keys in variables, too: it changes none.
+    let in_variables = Folder {
+        folder: tempfile::tempdir().unwrap(),
+        variables: vec![
+            ("SECRET_KEY", secret(2).to_text().to_string()),
+            ("SECRET_KEY_FALLBACKS", format!("[{:?}]", secret(1).to_text().as_str())),
+            ("WAXSEAL_SESSION_STORE", format!("sqlite:{}", path.display())),
+        ],
+    };
+    let again = in_variables.json(&["keys", "rewrap", "--app", "demo"], "", 0);
     assert_eq!(again["rewrapped"], 0);
     // Nobody knows since when the key seals nothing: the first try notes it, and the wait here is none.
     assert!(folder.run(&retire, "").err.contains("retire it in 0 seconds"));
@@ -576,7 +611,12 @@ fn an_operator_ends_the_sessions_of_one_owner() {
     use waxseal_manager::{Access, Mirrored, Revocable, State, Stored};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for state in ["cookie", "store", "mirrored"] {
-        let folder = Folder::with_keys(&[1]);
+        let mut folder = Folder::with_keys(&[1]);
+        // As on a machine that has no key, or that has the app's environment.
+        folder.variables.clear();
+        if state == "mirrored" {
+            folder.variables.push(("SECRET_KEY", "a passphrase of a decent length".to_owned()));
+        }
         let store = waxseal_sqlite::SqliteStore::options(folder.path("sessions.db")).open().unwrap();
         let over: State = match state {
             "cookie" => Revocable::new(store).into(),
@@ -623,6 +663,16 @@ fn an_operator_ends_the_sessions_of_one_owner() {
             "{state}: {}",
             ended.err
         );
+        if state != "cookie" {
+            let slip =
+                command("end-all").iter().map(|word| word.replace("merlin", "merlyn")).collect::<Vec<_>>();
+            let slip = folder.run(&slip.iter().map(String::as_str).collect::<Vec<_>>(), "");
+            assert!(
+                slip.code == 0 && slip.out.contains("none was listed there: are --owner"),
+                "{}",
+                slip.out
+            );
+        }
         let owners = runtime
             .block_on(async { [owner(&tokens[0]).await, owner(&tokens[1]).await, owner(&tokens[2]).await] });
         assert_eq!(owners, [None, None, Some("morgana".to_owned())], "{state}");
