@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
         run(&mut Connection::open(&path).unwrap(), &STEPS[..1]).unwrap();
         let before = std::fs::read(&path).unwrap();
-        let error = open().err().expect("it is of an older release");
+        let error = open().expect_err("it is of an older release");
         assert!(matches!(error, SqliteError::Unmigrated { found: 1, known: 2, .. }), "{error}");
         assert!(std::fs::read(&path).unwrap() == before);
         crate::SqliteStore::open(&path).unwrap();
