@@ -39,8 +39,8 @@ async fn a_tool_beside_an_app_makes_no_tables() {
     let cluster = Cluster::start(&[]);
     let url: waxseal::StoreUrl = cluster.url("postgres").parse().unwrap();
     let keyring = waxseal_crypto::Keyring::new(waxseal_crypto::SecretKey::generate().unwrap());
-    let error =
-        url.sessions(&keyring, "wizard", waxseal::SessionState::Store).await.err().expect("no tables");
+    let sessions = url.sessions(&keyring, "wizard", waxseal::SessionState::Store).await;
+    let Err(error) = sessions else { panic!("there are no tables") };
     let said = format!("{error:?}");
     assert!(said.contains("is at version 0, and this program needs"), "{said}");
     assert_eq!(cluster.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'waxseal'").await, ["0"]);
