@@ -11,7 +11,8 @@ pub(crate) struct Options {
     /// Put it into the project's secret file instead; an existing one is never overwritten
     #[arg(long, conflicts_with = "rotate")]
     write: bool,
-    /// Put it before the key in the project's secret file, which then only opens what it sealed
+    /// Put it before the key in the project's secret file, which then only opens what it sealed. If that one leaked:
+    /// `cargo xtask keys revoke-all`
     #[arg(long)]
     rotate: bool,
 }

@@ -46,7 +46,7 @@ enum Verb {
     Bench(bench::Options),
     /// Print one new secret key, alone on standard output; `--rotate` changes the local secret file's
     GenSecret(gen_secret::Options),
-    /// List, add, promote and retire the keys of a secret file
+    /// List, add, promote, retire and revoke the keys of a secret file
     Keys(operate::Options),
     /// Show what is in a session cookie, from standard input or as an argument
     Inspect(operate::Options),

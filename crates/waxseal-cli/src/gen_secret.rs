@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use waxseal::KeyFile;
 use waxseal_crypto::SecretKey;
-use waxseal_keys::DEVELOPMENT_FILE;
+use waxseal_keys::{DEVELOPMENT_FILE, make_secret};
 
 use crate::failure::Failure;
 use crate::key_file_path::key_file_path;
@@ -17,19 +17,20 @@ use crate::output::{print_json, say};
 
 const EXAMPLES: &str = "\
 Examples:
-  SECRET_KEY=$(waxseal gen-secret) my-app        for this one start
-  waxseal gen-secret > secret; chmod 600 secret  a file for SECRET_KEY_FILE
-  waxseal gen-secret --write                     for development, into .waxseal/secret
-  waxseal gen-secret --rotate                    a new key for a server that has its file to itself";
+  SECRET_KEY=$(waxseal gen-secret) my-app  for this one start
+  waxseal gen-secret --write secret        a file for SECRET_KEY_FILE, which its owner alone can read
+  waxseal gen-secret --write               for development, into .waxseal/secret
+  waxseal gen-secret --rotate              a new key for a server that has its file to itself
+After a key leaked: `waxseal keys revoke-all`. With --rotate the old key still opens, whoever has it.";
 
 /// Prints one new secret key, alone on standard output.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Writes it to the development secret file of this folder instead, unless that exists.
-    #[arg(long, conflicts_with_all = ["rotate", "file"])]
-    write: bool,
-    /// The folder for --write.
+    /// Writes it to this file instead, unless that exists; without a name, to .waxseal/secret, where development has it.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["rotate", "file"])]
+    write: Option<Option<PathBuf>>,
+    /// The folder of .waxseal/secret.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     folder: PathBuf,
     /// Adds it to a secret file and promotes it at once: `keys add` and `keys promote` for one server.
@@ -47,8 +48,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    match (options.write, options.rotate) {
-        (true, _) => write(options),
+    match (&options.write, options.rotate) {
+        (Some(file), _) => write(options, file.as_deref()),
         (_, true) => rotate(options),
         _ => {
             let key = SecretKey::generate()?;
@@ -61,8 +62,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     }
 }
 
-fn write(options: &Options) -> Result<ExitCode, Failure> {
-    match waxseal::make_development_secret(&options.folder)? {
+fn write(options: &Options, file: Option<&Path>) -> Result<ExitCode, Failure> {
+    let file = file.map_or_else(|| options.folder.join(DEVELOPMENT_FILE), Path::to_owned);
+    let made = make_secret(&file)?;
+    match (file, made) {
         (path, true) if options.json => print_json(&json!({ "file": path })),
         (path, true) => {
             eprintln!("a new secret key is in {}", path.display());

@@ -4,19 +4,19 @@ mod flask;
 mod input;
 mod view;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use clap::{Args, Parser};
-use waxseal::{KeyError, Secrets, SessionState, Settings};
+use clap::Args;
+use waxseal::{SessionState, Settings};
 use waxseal_crypto::Keyring;
-use waxseal_keys::DEVELOPMENT_FILE;
 use waxseal_manager::SessionManager;
 use waxseal_store::MemoryStore;
 
 use self::input::{Candidate, candidates, read_input};
 use self::view::Seen;
+use crate::configured::{configured_keys, configured_settings};
 use crate::failure::Failure;
 use crate::output::{print_json, write};
 
@@ -74,10 +74,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
             json: options.json,
         });
     }
-    let settings = Settings::try_parse_from(["waxseal"])?;
+    let settings = configured_settings()?;
     let named = options.cookie_name.as_deref().or(settings.session_cookie_name.as_deref());
     let candidates = candidates(&input, named).map_err(Failure::Usage)?;
-    let secrets = secrets(options, &settings)?;
+    let secrets = configured_keys(options.file.as_deref(), &settings, &options.app)?;
     let (now, keyring) = (SystemTime::now(), secrets.keyring());
     let states = [SessionState::Cookie, SessionState::Store, SessionState::Mirrored].into_iter();
     let states = states.filter(|state| options.session_state.is_none_or(|named| named == *state));
@@ -97,21 +97,6 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         write(format_args!("{}", seen.text(keyring, now)?))?;
     }
     Ok(code)
-}
-
-fn secrets(options: &Options, settings: &Settings) -> Result<Secrets, Failure> {
-    // These keys are not used by a server here, so weak ones are allowed.
-    let settings = Settings { allow_weak_secret: true, development: false, ..settings.clone() };
-    let development = Path::new(DEVELOPMENT_FILE);
-    Ok(match &options.file {
-        Some(file) => Secrets::from_file(file, &settings, &options.app)?,
-        None => match Secrets::from_env(&settings, &options.app) {
-            Err(KeyError::Missing) if development.exists() => {
-                Secrets::from_file(development, &settings, &options.app)?
-            }
-            found => found?,
-        },
-    })
 }
 
 fn look(

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use waxseal_keys::DEVELOPMENT_FILE;
 
+use crate::configured::configured_settings;
 use crate::failure::Failure;
 
-/// Returns the given file, or else the one that the environment names, or else that of development.
+/// Returns the given file, or else the one that the environment or the configuration file names, or else that of
+/// development.
 ///
 /// It is an error if the environment holds the keys themselves, because a server here would then not use the
 /// development file.
@@ -25,6 +27,11 @@ pub(crate) fn key_file_path(given: Option<&Path>) -> Result<PathBuf, Failure> {
         }
         (Some(path), _) | (None, Some(path)) => return Ok(path.into()),
         (None, None) => {}
+    }
+    if set("WAXSEAL_CONFIG").is_some()
+        && let Some(path) = configured_settings()?.secret_key_file
+    {
+        return Ok(path);
     }
     for name in ["WAXSEAL_SECRET_KEY", "SECRET_KEY"] {
         if set(name).is_some() {

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::{KeyError, KeyFile, ListedKey, Retired, Retirement, Settings, StoreUrl};
+use waxseal::{KeyError, KeyFile, ListedKey, Promoted, Retired, Retirement, Settings, StoreUrl};
 use waxseal_keys::format_time::{self, unix_seconds};
 
+use crate::configured::{configured_keys, configured_settings};
 use crate::failure::Failure;
 use crate::key_file_path::key_file_path;
 use crate::output::{print_json, say};
@@ -20,6 +21,8 @@ Examples, for a file that lies on several machines:
   waxseal keys promote 1f2e3d4c     2. it seals from now on; copy the file to every machine
   waxseal keys retire 5ae566ad      3. the old one goes, half a year later; copy the file to every machine
   waxseal keys list --json          for scripts
+After a key leaked: signs everybody out
+  waxseal keys revoke-all           one new key in place of all; copy the file to every machine
 Sessions on the server, before the third step:
   waxseal keys rewrap --app NAME --session-store sqlite:data/sessions.db
 
@@ -28,7 +31,7 @@ Copy FILE.rotation along with FILE: it says when keys were promoted, and which w
 /// The exit code if a key was revoked that neither the file nor the record knew: most likely a wrong id.
 const REVOKED_UNKNOWN: u8 = 5;
 
-/// Lists and changes the keys of a file: add, promote, retire. Keys are named by their ids and never shown.
+/// Lists and changes the keys of a file: add, promote, retire, revoke. Keys are named by their ids and never shown.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -70,6 +73,8 @@ enum Verb {
         #[arg(long, value_name = "URL", requires = "app", conflicts_with = "revoke")]
         session_store: Option<StoreUrl>,
     },
+    /// Puts a new key in place of all keys of the file, which are revoked: for keys that leaked. Signs everybody out.
+    RevokeAll,
     /// Seals the records in a session store with the key that seals now, a batch at a time. Needs --app.
     Rewrap {
         /// The URL of the session store: sqlite:PATH, redis://HOST or postgres://USER@HOST/DATABASE.
@@ -81,28 +86,36 @@ enum Verb {
 #[derive(Args)]
 struct Lifetime {
     /// The longest absolute lifetime of a session [default: of WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME and
-    /// WAXSEAL_SESSION_ABSOLUTE_LIFETIME the longer, else 15552000, which is 180 days].
+    /// WAXSEAL_SESSION_ABSOLUTE_LIFETIME the longer, in the environment or the file of WAXSEAL_CONFIG, else 15552000,
+    /// which is 180 days].
     #[arg(long, value_name = "SECONDS")]
     absolute_lifetime: Option<u64>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let path = key_file_path(options.file.as_deref())?;
-    let file = match &options.app {
-        Some(app) => KeyFile::new(path).with_app(app),
-        None => KeyFile::new(path),
-    };
     let (now, json) = (SystemTime::now(), options.json);
+    let file = || {
+        let file = KeyFile::new(key_file_path(options.file.as_deref())?);
+        Ok::<_, Failure>(match &options.app {
+            Some(app) => file.with_app(app),
+            None => file,
+        })
+    };
     match &options.verb {
-        Verb::List(lifetime) => list(&file, now, lifetime.longest()?, json),
-        Verb::Add => add(&file, now, json),
-        Verb::Promote { kid } => promote(&file, kid, now, json),
-        Verb::Rewrap { session_store } => rewrap(&file, session_store, options),
+        // It changes no key, and so takes the keys wherever a server does.
+        Verb::Rewrap { session_store } => rewrap(session_store, options),
+        Verb::List(lifetime) => list(&file()?, now, lifetime.longest()?, json),
+        Verb::Add => add(&file()?, now, json),
+        Verb::Promote { kid } => promote(&file()?, kid, now, json),
+        Verb::RevokeAll => revoke_all(&file()?, now, json),
         Verb::Retire { kid, revoke, lifetime, session_store } => {
+            let file = file()?;
             if let (Some(store), Some(app)) = (session_store, &options.app) {
                 refuse_while_used(&file, store, app, kid, now)?;
             }
-            retire(&file, kid, *revoke, lifetime.longest()?, now, json)
+            // A revocation asks for no lifetime, and must not fail for a setting.
+            let lifetime = if *revoke { Duration::ZERO } else { lifetime.longest()? };
+            retire(&file, kid, *revoke, lifetime, now, json)
         }
     }
 }
@@ -118,25 +131,46 @@ fn add(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, Failure>
 }
 
 fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
-    let (old, new) = file.promote(kid, now).map_err(failure)?;
-    let changed = old != new;
-    let (old, new) = (old.to_string(), new.to_string());
+    let Promoted { seals: new, replaced, was_revoked, .. } = file.promote(kid, now).map_err(failure)?;
     if json {
-        let replaced = changed.then_some(old);
-        return print_json(&json!({ "file": file.path(), "seals": new, "replaced": replaced }));
+        return print_json(&json!({
+            "file": file.path(), "seals": new.to_string(),
+            "replaced": replaced.map(|old| old.to_string()), "was_revoked": was_revoked,
+        }));
     }
-    if changed {
-        say!("key {new} seals now, {old} still opens, in {}", file.path().display());
-        say!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
-    } else {
-        say!("key {new} seals already; nothing was changed");
+    match replaced {
+        Some(old) => {
+            say!("key {new} seals now, {old} still opens, in {}", file.path().display());
+            say!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
+        }
+        None if was_revoked => say!("key {new} seals as before"),
+        None => say!("key {new} seals already; nothing was changed"),
+    }
+    if was_revoked {
+        let path = file.path().display();
+        say!("{new} was revoked and is no longer: bring {path} and {path}.rotation to every machine");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn rewrap(file: &KeyFile, store: &StoreUrl, options: &Options) -> Result<ExitCode, Failure> {
+fn revoke_all(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
+    let (new, revoked) = file.revoke_all(now).map_err(failure)?;
+    let (new, revoked) = (new.to_string(), revoked.iter().map(ToString::to_string).collect::<Vec<_>>());
+    if json {
+        return print_json(&json!({ "file": file.path(), "seals": new, "revoked": revoked }));
+    }
+    let path = file.path().display();
+    say!("key {new} seals now and is alone in {path}; revoked: {}", revoked.join(", "));
+    say!(
+        "next: bring {path} and {path}.rotation to every machine; until a server has them, the old keys work there"
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rewrap(store: &StoreUrl, options: &Options) -> Result<ExitCode, Failure> {
     let app = options.app.as_deref().ok_or_else(|| Failure::Usage("rewrap needs --app".to_owned()))?;
-    let done = records::rewrap(file.path(), store, app)?;
+    let keys = configured_keys(options.file.as_deref(), &configured_settings()?, app)?;
+    let done = records::rewrap(keys.keyring(), store, app)?;
     if options.json {
         return print_json(&json!({ "store": store.to_string(), "rewrapped": done }));
     }
@@ -152,7 +186,8 @@ fn refuse_while_used(
     kid: &str,
     now: SystemTime,
 ) -> Result<(), Failure> {
-    match records::count(file.path(), store, app, kid, now)? {
+    let keys = configured_keys(Some(file.path()), &Settings::default(), app)?;
+    match records::count(keys.keyring(), store, app, kid, now)? {
         0 => Ok(()),
         left => Err(Failure::Refused(format!(
             "{left} records in {store} are sealed with {kid}; run `waxseal keys rewrap` first"
@@ -190,6 +225,9 @@ fn retire(
     }
     if revoke {
         say!("{id} is revoked: bring {path} and {path}.rotation to every machine");
+        say!(
+            "if it leaked: `waxseal keys revoke-all`, since sessions made with it may be sealed with another key by now"
+        );
     }
     Ok(code)
 }
@@ -256,16 +294,8 @@ impl Lifetime {
         if let Some(seconds) = self.absolute_lifetime {
             return Ok(Duration::from_secs(seconds));
         }
-        let defaults = Settings::default();
-        let set = |name: &str, default: u64| match std::env::var(name) {
-            Err(_) => Ok(default),
-            Ok(text) => {
-                text.parse().map_err(|_| Failure::Usage(format!("{name} is not a number of seconds")))
-            }
-        };
-        let ordinary = set("WAXSEAL_SESSION_ABSOLUTE_LIFETIME", defaults.session_absolute_lifetime)?;
-        let permanent =
-            set("WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME", defaults.permanent_session_absolute_lifetime)?;
-        Ok(Duration::from_secs(ordinary.max(permanent)))
+        let settings = configured_settings()?;
+        let longest = settings.session_absolute_lifetime.max(settings.permanent_session_absolute_lifetime);
+        Ok(Duration::from_secs(longest))
     }
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
+mod configured;
 mod failure;
 mod gen_secret;
 mod inspect;
@@ -23,7 +24,7 @@ use crate::failure::Failure;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  something could not be read, written or used; nothing was changed
+  1  something could not be read, written or used; no key was changed, unless it is the output that failed
   2  the arguments could not be understood
   3  refused: it would sign visitors out, or overwrite what is there
   4  the cookie does not open

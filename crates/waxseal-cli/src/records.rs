@@ -1,21 +1,20 @@
 //! Counting the records of a session store by key, and sealing them again.
 
-use std::path::Path;
 use std::time::SystemTime;
 
-use waxseal::{Secrets, SessionState, Settings, StoreUrl};
-use waxseal_crypto::KeyId;
-use waxseal_manager::SessionManager;
+use waxseal::{SessionState, StoreUrl};
+use waxseal_crypto::{KeyId, Keyring};
 
 use crate::failure::Failure;
 
 /// The number of records in a batch.
 const BATCH: usize = 500;
 
-/// Seals all records with the first key of the file. Returns how many were sealed with another key before.
-pub(crate) fn rewrap(file: &Path, store: &StoreUrl, app: &str) -> Result<usize, Failure> {
+/// Seals all records with the first key. Returns how many were sealed with another key before.
+pub(crate) fn rewrap(keys: &Keyring, store: &StoreUrl, app: &str) -> Result<usize, Failure> {
     waiting(async {
-        let (sessions, mut total, mut after) = (open(file, store, app, SessionState::Store).await?, 0, None);
+        let sessions = store.sessions(keys, app, SessionState::Store).await?;
+        let (mut total, mut after) = (0, None);
         loop {
             // The time anew for each batch: a walk may take longer than clocks may differ.
             let (done, next) = sessions.rewrap(after.as_ref(), BATCH, SystemTime::now()).await?;
@@ -30,7 +29,7 @@ pub(crate) fn rewrap(file: &Path, store: &StoreUrl, app: &str) -> Result<usize, 
 
 /// Counts the records that are sealed with the key `kid`, which must not be the first.
 pub(crate) fn count(
-    file: &Path,
+    keys: &Keyring,
     store: &StoreUrl,
     app: &str,
     kid: &str,
@@ -40,7 +39,8 @@ pub(crate) fn count(
         .map_err(|_| Failure::Usage("a key's id is eight hex digits".to_owned()))?;
     let kid = KeyId::from_bytes(kid.to_be_bytes());
     waiting(async {
-        let (sessions, mut total, mut after) = (open(file, store, app, SessionState::Store).await?, 0, None);
+        let sessions = store.sessions(keys, app, SessionState::Store).await?;
+        let (mut total, mut after) = (0, None);
         loop {
             let (found, next) = sessions.count_sealed_by(kid, after.as_ref(), BATCH, now).await?;
             total += found;
@@ -50,18 +50,6 @@ pub(crate) fn count(
             }
         }
     })
-}
-
-/// The sessions of the app in a store that is there already.
-pub(crate) async fn open(
-    file: &Path,
-    store: &StoreUrl,
-    app: &str,
-    state: SessionState,
-) -> Result<SessionManager, Failure> {
-    let secrets =
-        Secrets::from_file(file, &Settings { allow_weak_secret: true, ..Settings::default() }, app)?;
-    Ok(store.sessions(secrets.keyring(), app, state).await?)
 }
 
 pub(crate) fn waiting<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

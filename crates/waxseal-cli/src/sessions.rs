@@ -1,18 +1,17 @@
 //! The command `waxseal sessions`: lists and ends the sessions of one owner, for an operator.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use waxseal::{SessionState, StoreUrl};
+use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_keys::format_time::{self, unix_seconds};
 use waxseal_manager::SessionManager;
 use waxseal_store::Listed;
 
 use crate::failure::Failure;
-use crate::key_file_path::key_file_path;
 use crate::output::{print_json, say};
 use crate::records;
 
@@ -58,9 +57,6 @@ struct Whose {
     /// The app's state: with another one than the app's, nothing that the app asks for is ended.
     #[arg(long, env = "WAXSEAL_SESSION_STATE", value_enum, value_name = "STATE")]
     session_state: SessionState,
-    /// The file of keys [default: SECRET_KEY_FILE, else .waxseal/secret].
-    #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -68,24 +64,37 @@ struct Whose {
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let (Verb::List(whose) | Verb::EndAll(whose)) = &options.verb;
-    let Whose { owner, app, session_store: store, session_state: state, file, json } = whose;
-    let (file, now) = (key_file_path(file.as_deref())?, SystemTime::now());
-    let ends = matches!(options.verb, Verb::EndAll(_));
+    let Whose { owner, app, session_store: store, session_state: state, json } = whose;
+    let (now, ends) = (SystemTime::now(), matches!(options.verb, Verb::EndAll(_)));
+    // Owners and devices are not sealed: whoever ends sessions need not be able to make any.
+    let keys = Keyring::new(SecretKey::generate()?);
     let listed = records::waiting(async {
-        let sessions = records::open(&file, store, app, *state).await?;
-        match ends {
-            true => sessions.end_all(owner, now).await.map(|()| Vec::new()).map_err(Failure::from),
-            false => all_of(&sessions, owner, now).await,
+        let sessions = store.sessions(&keys, app, *state).await?;
+        let listed = all_of(&sessions, owner, now).await;
+        if ends {
+            // Also where they cannot be listed.
+            sessions.end_all(owner, now).await?;
+            return Ok(listed.ok());
         }
+        listed.map(Some)
     })?;
     match (ends, *json) {
-        (true, true) => print_json(&json!({ "store": store.to_string(), "owner": owner, "ended": true })),
+        (true, true) => {
+            let number = listed.map(|listed| listed.len());
+            print_json(
+                &json!({ "store": store.to_string(), "owner": owner, "ended": true, "listed": number }),
+            )
+        }
         (true, false) => {
             say!("all sessions of {owner} are ended, in {store}");
+            if listed.is_some_and(|listed| listed.is_empty()) {
+                say!("none was listed there: are --owner, --app and the store right?");
+            }
             Ok(ExitCode::SUCCESS)
         }
-        (false, true) => print_json(&listed.iter().map(described).collect::<Vec<_>>()),
+        (false, true) => print_json(&listed.unwrap_or_default().iter().map(described).collect::<Vec<_>>()),
         (false, false) => {
+            let listed = listed.unwrap_or_default();
             say!("sessions of {owner}, in {store}: {}", listed.len());
             let moment = |time: u64| format_time::moment(time, unix_seconds(now));
             for Listed { public_id, device, life } in &listed {

@@ -290,12 +290,15 @@ fn exit_codes_mean_something() {
         (&["inspect", "--app=demo", "a=1; b=2"], 2, "give --cookie-name. It has: a, b"),
         (&["gen-secret", "--write", "--rotate"], 2, "cannot be used with"),
         (&["keys", "retire", &one], 3, "seals; promote another one first"),
+        (&["keys", "retire", &one, "--revoke"], 3, "if it leaked `waxseal keys revoke-all`"),
         (&["keys", "retire", &two], 3, "not on record when key"),
         (&["keys", "retire", &two], 3, "may live for 179 days more"),
         (&["keys", "retire", &two, "--absolute-lifetime=0"], 0, ""),
         (&["keys", "retire", "0badcafe", "--revoke"], 5, ""),
         (&["gen-secret", "--write"], 0, "a new secret key is in"),
         (&["gen-secret", "--write"], 3, "is there already"),
+        (&["gen-secret", "--write", "secret"], 3, "secret is there already"),
+        (&["gen-secret", "--write", "new/secret"], 0, "a new secret key is in new/secret"),
         (&["inspect", "--app=demo", "AU57"], 4, ""),
     ] {
         let done = folder.run(arguments, "");
@@ -309,9 +312,15 @@ fn exit_codes_mean_something() {
     }
     assert_eq!(
         fs::read_dir(&folder.folder).unwrap().count(),
-        3,
-        "secret, its record, .waxseal: nothing left over"
+        4,
+        "secret, its record, .waxseal, new: nothing left over"
     );
+    assert_eq!(fs::read_dir(folder.path("new")).unwrap().count(), 1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(folder.path("new/secret")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
     folder.variables = vec![("SECRET_KEY", "a passphrase of a decent length".to_owned())];
     let done = folder.run(&["keys", "add"], "");
     assert!(done.code == 2 && done.err.contains("the keys are in SECRET_KEY"), "{}", done.err);
@@ -385,6 +394,32 @@ fn a_reader_that_closes_the_pipe_is_no_failure() {
 }
 
 #[test]
+fn lifetimes_are_those_of_the_server() {
+    let mut folder = Folder::with_keys(&[1]);
+    folder.json(&["gen-secret", "--rotate"], "", 0);
+    let seconds = |folder: &Folder| {
+        let old = &folder.json(&["keys", "list"], "", 0)["keys"][1];
+        old["may_be_retired_from"].as_u64().unwrap() - old["replaced"].as_u64().unwrap()
+    };
+    const DAY: u64 = 24 * 3_600;
+    folder.variables.push(("WAXSEAL_SESSION_ABSOLUTE_LIFETIME", String::new()));
+    assert_eq!(seconds(&folder), 180 * DAY, "an empty variable is none");
+    let longer = format!("WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME={}\n", 400 * DAY);
+    fs::write(folder.path("settings"), longer).unwrap();
+    folder.variables.push(("WAXSEAL_CONFIG", "settings".to_owned()));
+    assert_eq!(seconds(&folder), 400 * DAY, "of the configuration file");
+    // And for where the keys are.
+    let variables = std::mem::replace(&mut folder.variables, vec![("WAXSEAL_CONFIG", "place".to_owned())]);
+    fs::write(folder.path("place"), "SECRET_KEY_FILE=secret\n").unwrap();
+    assert_eq!(folder.json(&["keys", "list"], "", 0)["file"], "secret");
+    folder.variables = variables;
+    folder.variables.push(("WAXSEAL_SESSION_ABSOLUTE_LIFETIME", "half a year".to_owned()));
+    let done = folder.run(&["keys", "list"], "");
+    assert!(done.code == 2 && done.err.contains("half a year"), "{} {}", done.code, done.err);
+    assert_eq!(folder.run(&["keys", "retire", &id(1), "--revoke"], "").code, 0, "it needs none");
+}
+
+#[test]
 fn a_revocation_with_a_wrong_id_says_which_keys_still_open() {
     let folder = Folder::with_keys(&[1, 2]);
     let done = folder.run(&["keys", "retire", "0badcafe", "--revoke"], "");
@@ -395,6 +430,48 @@ fn a_revocation_with_a_wrong_id_says_which_keys_still_open() {
     ] {
         assert!(done.out.contains(said), "{said} in {}", done.out);
     }
+}
+
+/// As the warning of a server says that has such a file: it stands there after an old copy was put back.
+#[test]
+fn a_revoked_key_that_seals_is_allowed_again() {
+    let folder = Folder::with_keys(&[1]);
+    let old = fs::read(folder.path("secret")).unwrap();
+    folder.json(&["keys", "revoke-all"], "", 0);
+    fs::write(folder.path("secret"), &old).unwrap();
+    let done = folder.run(&["keys", "promote", &id(1)], "");
+    let said = format!("key {0} seals as before\n{0} was revoked and is no longer: bring secret", id(1));
+    assert!(done.code == 0 && done.out.starts_with(&said), "{} {}", done.out, done.err);
+    let again = folder.run(&["keys", "promote", &id(1)], "").out;
+    assert!(again.contains("seals already; nothing was changed"), "{again}");
+    fs::remove_file(folder.path("secret.rotation")).unwrap();
+    folder.json(&["keys", "revoke-all"], "", 0);
+    fs::write(folder.path("secret"), old).unwrap();
+    let told = folder.json(&["keys", "promote", &id(1)], "", 0);
+    assert_eq!((&told["replaced"], &told["was_revoked"]), (&Value::Null, &Value::from(true)));
+}
+
+#[test]
+fn keys_that_leaked_are_revoked_and_replaced_in_one_step() {
+    let folder = Folder::with_keys(&[1, 2]);
+    let done = folder.run(&["keys", "revoke-all"], "");
+    let new = folder.json(&["keys", "list"], "", 0)["keys"][0]["kid"].as_str().unwrap().to_owned();
+    assert!(
+        done.out.starts_with(&format!(
+            "key {new} seals now and is alone in secret; revoked: {}, {}\nnext: bring secret and secret.rotation",
+            id(1),
+            id(2)
+        )),
+        "{} {}",
+        done.out,
+        done.err
+    );
+    let told = folder.json(&["keys", "revoke-all"], "", 0);
+    assert_eq!(told["revoked"], serde_json::json!([new]));
+    let listed = folder.json(&["keys", "list"], "", 0);
+    assert_eq!((&listed["keys"][0]["kid"], listed["keys"].as_array().unwrap().len()), (&told["seals"], 1));
+    assert!(same_mode(&folder.path("secret"), &folder.path("secret.rotation")));
+    assert_eq!(folder.run(&["keys", "revoke-all", "--file", "nowhere"], "").code, 1);
 }
 
 #[test]
@@ -500,7 +577,16 @@ fn records_are_sealed_anew_before_their_key_may_go() {
     assert!(refused.err.contains("1200 records in sqlite:sessions.db are sealed with"), "{}", refused.err);
     let rewrapped = folder.json(&["keys", "rewrap", "--app", "demo", "--session-store", STORE], "", 0);
     assert_eq!(rewrapped["rewrapped"], 1_200);
-    let again = folder.json(&["keys", "rewrap", "--app", "demo", "--session-store", STORE], "", 0);
+    // With the keys in variables, too: it changes none.
+    let in_variables = Folder {
+        folder: tempfile::tempdir().unwrap(),
+        variables: vec![
+            ("SECRET_KEY", secret(2).to_text().to_string()),
+            ("SECRET_KEY_FALLBACKS", format!("[{:?}]", secret(1).to_text().as_str())),
+            ("WAXSEAL_SESSION_STORE", format!("sqlite:{}", path.display())),
+        ],
+    };
+    let again = in_variables.json(&["keys", "rewrap", "--app", "demo"], "", 0);
     assert_eq!(again["rewrapped"], 0);
     // Nobody knows since when the key seals nothing: the first try notes it, and the wait here is none.
     assert!(folder.run(&retire, "").err.contains("retire it in 0 seconds"));
@@ -525,7 +611,12 @@ fn an_operator_ends_the_sessions_of_one_owner() {
     use waxseal_manager::{Access, Mirrored, Revocable, State, Stored};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for state in ["cookie", "store", "mirrored"] {
-        let folder = Folder::with_keys(&[1]);
+        let mut folder = Folder::with_keys(&[1]);
+        // As on a machine that has no key, or that has the app's environment.
+        folder.variables.clear();
+        if state == "mirrored" {
+            folder.variables.push(("SECRET_KEY", "a passphrase of a decent length".to_owned()));
+        }
         let store = waxseal_sqlite::SqliteStore::options(folder.path("sessions.db")).open().unwrap();
         let over: State = match state {
             "cookie" => Revocable::new(store).into(),
@@ -572,6 +663,16 @@ fn an_operator_ends_the_sessions_of_one_owner() {
             "{state}: {}",
             ended.err
         );
+        if state != "cookie" {
+            let slip =
+                command("end-all").iter().map(|word| word.replace("merlin", "merlyn")).collect::<Vec<_>>();
+            let slip = folder.run(&slip.iter().map(String::as_str).collect::<Vec<_>>(), "");
+            assert!(
+                slip.code == 0 && slip.out.contains("none was listed there: are --owner"),
+                "{}",
+                slip.out
+            );
+        }
         let owners = runtime
             .block_on(async { [owner(&tokens[0]).await, owner(&tokens[1]).await, owner(&tokens[2]).await] });
         assert_eq!(owners, [None, None, Some("morgana".to_owned())], "{state}");
@@ -595,6 +696,16 @@ fn a_tool_makes_no_store_where_there_is_none() {
             done.err
         );
         assert!(!folder.path("nowhere").exists());
+        // Nor tables where there is a file.
+        fs::write(folder.path("empty.db"), "").unwrap();
+        let empty = ["--app=demo", "--session-store=sqlite:empty.db"];
+        let done = folder.run(&[command, &empty].concat(), "");
+        assert!(
+            done.code == 1 && done.err.contains("has schema 0, and this program needs"),
+            "{command:?}: {}",
+            done.err
+        );
+        assert_eq!(fs::metadata(folder.path("empty.db")).unwrap().len(), 0);
     }
     let both = folder.run(&[&["keys", "retire", &id(1), "--revoke"][..], &place].concat(), "");
     assert_eq!(both.code, 2, "{}", both.err);

@@ -114,7 +114,7 @@ pub enum Error {
     #[error("the file holds {} keys, which is the most; retire the oldest first", Keyring::MAX_KEYS)]
     Full,
     /// The key to be retired is the one that seals.
-    #[error("key {0} seals; promote another one first")]
+    #[error("key {0} seals; promote another one first, or if it leaked `waxseal keys revoke-all`")]
     Seals(KeyId),
     /// Sessions that the key to be retired has sealed may still be alive.
     #[error(

@@ -1,6 +1,7 @@
 //! Compares a key file with the content that the keys at work were read from.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,6 +23,9 @@ pub(crate) struct FileWatch {
     policy: Policy,
     /// The keys in use. The first seals: a file without it would sign all visitors out.
     ids: Vec<KeyId>,
+    /// The revoked keys, by id, with the latest time on any record that was read. An old copy of the record may come with an old
+    /// copy of the file.
+    revoked: BTreeMap<String, u64>,
     taken: Content,
     /// New content, and the time since which it has been the same.
     candidate: Option<(Content, Instant)>,
@@ -45,8 +49,8 @@ pub(crate) enum FileChange {
 struct Content {
     /// The bytes, or the reason why they cannot be read.
     file: Result<Zeroizing<Vec<u8>>, String>,
-    /// The ids of revoked keys, or the reason why they cannot be read.
-    revoked: Result<Vec<String>, String>,
+    /// The revoked keys with their times, or the reason why they cannot be read.
+    revoked: Result<BTreeMap<String, u64>, String>,
 }
 
 impl FileWatch {
@@ -55,28 +59,34 @@ impl FileWatch {
     pub(crate) fn new(secrets: &Secrets) -> Option<Self> {
         let path = secrets.file().filter(|path| path.is_file())?.to_owned();
         let file = Ok(Zeroizing::new(secrets.file_bytes()?.to_vec()));
-        let taken = Content { file, revoked: Ok(Vec::new()) };
+        let revoked = record(&path).map(|record| record.revoked);
         let ids = secrets.keyring().ids().collect();
         let policy = secrets.policy().clone();
-        Some(Self { path, policy, ids, taken, candidate: None, refused: None })
+        let known = revoked.clone().unwrap_or_default();
+        let taken = Content { file, revoked };
+        Some(Self { path, policy, ids, revoked: known, taken, candidate: None, refused: None })
     }
 
     /// Reads the file and judges new content. Blocks the thread: a passphrase takes a quarter of a second.
     pub(crate) fn look(&mut self, now: Instant) -> Option<FileChange> {
         // The file is read before its record, because this crate's commands write them in the opposite order.
         let file = self.read();
-        if file == self.taken.file {
+        let record = record(&self.path);
+        let revoked = record.as_ref().map(|record| record.revoked.clone()).map_err(Clone::clone);
+        let content = Content { file, revoked };
+        if content == self.taken {
             self.candidate = None;
             return self.refused.take().map(|_| FileChange::Restored);
         }
-        let record = Rotation::read(&self.path).map_err(|error| error.one_line());
-        let content = Content { file, revoked: record.map(|record| record.revoked.into_keys().collect()) };
         if self.refused.as_ref() == Some(&content) {
             self.candidate = None;
             return None;
         }
         if !self.has_settled(&content, now) {
             return None;
+        }
+        if let Ok(record) = &record {
+            self.note_revocations(record);
         }
         Some(match self.judge(&content) {
             Ok(secrets) => {
@@ -124,11 +134,24 @@ impl FileWatch {
         self.candidate.as_ref().map(|(_, since)| *since + SETTLING_TIME)
     }
 
+    /// Remembers revocations that this record has, and forgets those of keys that were promoted after them.
+    fn note_revocations(&mut self, record: &Rotation) {
+        for (id, time) in &record.revoked {
+            let known = self.revoked.entry(id.clone()).or_default();
+            *known = (*known).max(*time);
+        }
+        let promoted = |id: &String| record.keys.get(id).and_then(|dates| dates.promoted);
+        self.revoked.retain(|id, revoked| {
+            record.revoked.contains_key(id) || promoted(id).is_none_or(|promoted| promoted <= *revoked)
+        });
+    }
+
     fn judge(&self, content: &Content) -> Result<Secrets, String> {
         let bytes = content.file.clone()?;
-        let secrets = Secrets::from_bytes(self.path.clone(), bytes, &self.policy);
+        let revoked = content.revoked.as_ref().map(|_| &self.revoked).map_err(String::as_str);
+        let secrets = Secrets::from_bytes(self.path.clone(), bytes, revoked, &self.policy);
         let secrets = secrets.map_err(|error| error.one_line())?;
-        let is_revoked = |id: &KeyId| content.revoked.as_ref().is_ok_and(|ids| ids.contains(&id.to_string()));
+        let is_revoked = |id: &KeyId| self.revoked.contains_key(&id.to_string());
         // A revoked key that is in use already has its warning. One that comes back is most likely in an old copy of
         // the file, and nobody has a session that depends on it.
         if let Some(id) = secrets.keyring().ids().find(|id| is_revoked(id) && !self.ids.contains(id)) {
@@ -148,6 +171,11 @@ impl FileWatch {
             Err(why) => Err(format!("it lacks {seals}, the key that seals here, and {why}")),
         }
     }
+}
+
+/// The record beside the file, or the reason why it cannot be read.
+fn record(path: &Path) -> Result<Rotation, String> {
+    Rotation::read(path).map_err(|error| error.one_line())
 }
 
 /// Shows the length of the bytes, never the bytes: they are keys.
@@ -315,6 +343,58 @@ mod tests {
         case.refused();
         file.promote(&first.to_string(), now).unwrap();
         assert_eq!(case.taken(), [first, new].map(|id| id.to_string()));
+    }
+
+    #[test]
+    fn a_revoked_key_does_not_come_back_with_an_old_file_and_its_old_record() {
+        let mut case = Case::new();
+        let (file, now) = (KeyFile::new(&case.path), SystemTime::now());
+        let (first, new) = file.rotate(now).unwrap();
+        assert_eq!(case.taken().len(), 2);
+        let record = Rotation::path(&case.path);
+        let old = (case.text(), fs::read(&record).unwrap());
+        file.retire(&first.to_string(), now + Duration::from_secs(1), Duration::ZERO, true).unwrap();
+        assert_eq!(case.taken(), [new.to_string()]);
+        // A server that has started since then knows it as well.
+        let secrets = Secrets::from_file(&case.path, SecretOptions::new(), "demo").unwrap();
+        for watch in [None, FileWatch::new(&secrets)] {
+            case.watch = watch.unwrap_or(case.watch);
+            case.write(&old.0);
+            fs::write(&record, &old.1).unwrap();
+            let why = case.refused();
+            assert!(why.starts_with(&format!("it holds {first} again, although it was revoked")), "{why}");
+            // As the refusal says.
+            file.retire(&first.to_string(), now, Duration::ZERO, true).unwrap();
+            assert!(matches!(case.settled(), Some(FileChange::Taken(_) | FileChange::Restored)));
+        }
+        case.write(&old.0);
+        fs::write(&record, &old.1).unwrap();
+        case.refused();
+        // Whoever wants the key back says so, also on a machine whose clock is behind.
+        file.retire(&first.to_string(), now + Duration::from_secs(9), Duration::ZERO, true).unwrap();
+        case.write(&old.0);
+        file.promote(&first.to_string(), now).unwrap();
+        assert_eq!(case.taken(), [first, new].map(|id| id.to_string()));
+    }
+
+    #[test]
+    fn a_warning_of_a_revoked_key_comes_and_goes_with_the_record() {
+        let mut case = Case::new();
+        let (file, now, old) = (KeyFile::new(&case.path), SystemTime::now(), case.text());
+        let warned = |change: Option<FileChange>| match change {
+            Some(FileChange::Taken(secrets)) => {
+                secrets.warnings().join("\n").contains("although it was revoked")
+            }
+            other => panic!("{other:?}"),
+        };
+        // It seals, and its revocation is here before the file without it.
+        let mut record = Rotation::default();
+        record.revoked.insert(case.first.clone(), 1);
+        record.write(&case.path).unwrap();
+        assert!(warned(case.settled()));
+        file.promote(&case.first, now).unwrap();
+        assert!(!warned(case.settled()));
+        assert_eq!(case.text(), old, "nothing changed but the record");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::format_time::unix_seconds;
-use crate::listed_key::{ListedKey, Retired, Retirement};
+use crate::listed_key::{ListedKey, Promoted, Retired, Retirement};
 use crate::replacement::Replacement;
 use crate::rotation::{Dates, Rotation};
 use crate::secret_file;
@@ -95,21 +95,22 @@ impl KeyFile {
     /// Moves the key with the id `id` to first place, where it seals, and records the time. If it was revoked, it is no
     /// longer.
     ///
-    /// Returns the ids of the key that sealed before and of the key that seals now. They are equal if the key was
-    /// already in first place.
-    ///
     /// # Errors
     ///
     /// Those of [`add`](Self::add), and [`Error::UnknownKey`].
-    pub fn promote(&self, id: &str, now: SystemTime) -> Result<(KeyId, KeyId), Error> {
+    pub fn promote(&self, id: &str, now: SystemTime) -> Result<Promoted, Error> {
         let mut change = self.begin(now)?;
         let at = find(&change.lines, id)?;
-        let ids = (change.lines[0].id, change.lines[at].id);
-        if at > 0 || change.record.revoked.contains_key(&change.lines[at].name) {
+        let promoted = Promoted {
+            seals: change.lines[at].id,
+            replaced: (at > 0).then_some(change.lines[0].id),
+            was_revoked: change.record.revoked.contains_key(&change.lines[at].name),
+        };
+        if promoted.replaced.is_some() || promoted.was_revoked {
             change.promote(at);
             change.finish()?;
         }
-        Ok(ids)
+        Ok(promoted)
     }
 
     /// [Adds](Self::add) and [promotes](Self::promote) a key at once, for a file that only one server reads.
@@ -127,11 +128,36 @@ impl KeyFile {
         Ok((old, new))
     }
 
+    /// Puts a new key in place of all keys of the file, and records that these are revoked: for a file that leaked.
+    ///
+    /// It is one step, because a leaked key that opens while another one seals gives its sessions away to that one: a
+    /// server seals them with it when they are used. For the same reason no key stays that may have sealed meanwhile.
+    ///
+    /// Returns the id of the new key, and those of the revoked keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add`](Self::add).
+    pub fn revoke_all(&self, now: SystemTime) -> Result<(KeyId, Vec<KeyId>), Error> {
+        let mut change = self.begin(now)?;
+        let revoked: Vec<Line> = change.lines.drain(..).collect();
+        for line in &revoked {
+            change.record.keys.remove(&line.name);
+            change.record.revoked.insert(line.name.clone(), change.now);
+        }
+        let new = change.add()?;
+        change.record.seals = Some(new.to_string());
+        change.record.keys.entry(new.to_string()).or_default().promoted = Some(change.now);
+        change.finish()?;
+        Ok((new, revoked.iter().map(|line| line.id).collect()))
+    }
+
     /// Removes the key with the id `id` from the file: what it sealed can no longer be opened.
     ///
     /// `lifetime` is the longest absolute lifetime of a session. Unless that time has passed since another key took the
     /// key's place, the key is removed only with `revoke`. A revocation is recorded, so that a server drops the key
-    /// even while it seals with it. A key that is no longer in the file can be revoked, too.
+    /// even while it seals with it. A key that is no longer in the file can be revoked, too. If the key leaked, use
+    /// [`revoke_all`](Self::revoke_all).
     ///
     /// # Errors
     ///
@@ -255,9 +281,11 @@ impl Change<'_> {
         let before = self.lines[0].name.clone();
         self.record.keys.entry(before).or_default().replaced = Some(self.now);
         let line = self.lines.remove(at);
-        self.record.revoked.remove(&line.name);
+        // Servers tell by the times which was last, so the clock of this machine must not say otherwise.
+        let revoked = self.record.revoked.remove(&line.name);
+        let promoted = revoked.map_or(self.now, |revoked| self.now.max(revoked.saturating_add(1)));
         let dates = self.record.keys.entry(line.name.clone()).or_default();
-        (dates.promoted, dates.replaced) = (Some(self.now), None);
+        (dates.promoted, dates.replaced) = (Some(promoted), None);
         self.record.seals = Some(line.name.clone());
         self.lines.insert(0, line);
     }
@@ -345,12 +373,18 @@ mod tests {
         let (_folder, file, old) = file(1);
         let new = file.add(at(0)).unwrap().to_string();
         assert_eq!(ids(&file), [old[0].clone(), new.clone()]);
-        let (from, to) = file.promote(&new, at(10)).unwrap();
-        assert_eq!((from.to_string(), to.to_string()), (old[0].clone(), new.clone()));
+        let promoted = file.promote(&new, at(10)).unwrap();
+        assert_eq!(promoted.seals.to_string(), new);
+        assert_eq!(promoted.replaced.map(|id| id.to_string()), Some(old[0].clone()));
+        let again = file.promote(&new, at(11)).unwrap();
+        assert_eq!((again.replaced, again.was_revoked), (None, false));
         assert_eq!(ids(&file), [new.clone(), old[0].clone()]);
 
         let error = file.retire(&new, at(20), LIFETIME, true).unwrap_err();
-        assert_eq!(error.to_string(), format!("key {new} seals; promote another one first"));
+        assert_eq!(
+            error.to_string(),
+            format!("key {new} seals; promote another one first, or if it leaked `waxseal keys revoke-all`")
+        );
         let error = file.retire(&old[0], at(1_009), LIFETIME, false).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -381,6 +415,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_leaked_has_one_new_key_after_one_step() {
+        let (_folder, file, old) = file(16);
+        let text = fs::read_to_string(file.path()).unwrap();
+        let (new, revoked) = file.revoke_all(at(0)).unwrap();
+        assert_eq!(revoked.iter().map(KeyId::to_string).collect::<Vec<_>>(), old);
+        assert_eq!(ids(&file), [new.to_string()]);
+        let record = Rotation::read(file.path()).unwrap();
+        assert!(
+            record.seals == Some(new.to_string()) && old.iter().all(|id| record.revoked.contains_key(id))
+        );
+        assert_eq!(record.keys.keys().collect::<Vec<_>>(), [&new.to_string()]);
+        // A file that is brought back is known for what it is.
+        fs::write(file.path(), text).unwrap();
+        assert!(file.list().unwrap().iter().all(ListedKey::is_revoked));
+    }
+
+    #[test]
     fn a_key_that_was_removed_by_hand_is_revoked_as_one_on_record() {
         let (_folder, file, old) = file(2);
         file.add(at(0)).unwrap();
@@ -403,14 +454,16 @@ mod tests {
         assert_eq!(revoked(&file), [false, true]);
         file.add(at(2)).unwrap();
         assert_eq!(revoked(&file), [false, true, false]);
-        file.promote(&old[0], at(3)).unwrap();
+        let promoted = file.promote(&old[0], at(3)).unwrap();
+        assert!(promoted.was_revoked && promoted.replaced.is_some());
         assert_eq!(revoked(&file), [false, false, false]);
         // In first place, too.
         fs::write(file.path(), rotated).unwrap();
         file.retire(&old[0], at(4), LIFETIME, true).unwrap();
         fs::write(file.path(), text).unwrap();
         assert_eq!(revoked(&file), [true]);
-        file.promote(&old[0], at(5)).unwrap();
+        let promoted = file.promote(&old[0], at(5)).unwrap();
+        assert!(promoted.was_revoked && promoted.replaced.is_none());
         assert_eq!(revoked(&file), [false]);
     }
 

@@ -8,7 +8,11 @@ use waxseal_crypto::KeyId;
 use crate::file_watch::FileChange;
 use crate::secrets::{KeyKind, Secrets};
 
+const REFUSED: &str = "waxseal_file_refused";
+
 /// The keys in use by a running server, kept up to date by a [`KeyWatcher`](crate::KeyWatcher).
+///
+/// Sets the gauge `waxseal_file_refused{file="secret"}` through the `metrics` facade.
 #[derive(Debug)]
 pub struct KeyStatus(Mutex<KeyReport>);
 
@@ -32,6 +36,11 @@ impl KeyStatus {
     /// The status of a server that has used `secrets` since `now`.
     #[must_use]
     pub fn new(secrets: &Secrets, now: SystemTime) -> Self {
+        metrics::describe_gauge!(
+            REFUSED,
+            "1 if what a file holds now is refused, and what it held before is used."
+        );
+        set_refused(false);
         Self(Mutex::new(KeyReport::new(secrets, now)))
     }
 
@@ -48,13 +57,22 @@ impl KeyStatus {
     /// Records and logs a change. Returns the keys if they are new.
     pub(crate) fn note(&self, change: FileChange, now: SystemTime) -> Option<Secrets> {
         let mut report = self.lock();
+        // Here, and not when the report is read: an app with a recorder of its own reads none.
+        set_refused(matches!(change, FileChange::Refused(_)));
         match change {
             FileChange::Taken(secrets) => {
                 for warning in secrets.warnings() {
                     tracing::warn!("{warning}");
                 }
-                tracing::info!("secret keys changed {secrets}: {}", secrets.roles());
-                *report = KeyReport::new(&secrets, now);
+                let new = KeyReport::new(&secrets, now);
+                if new.keys == report.keys {
+                    // The record alone has changed, or the file in a way that changes no key.
+                    tracing::info!("secret keys as before {secrets}");
+                    *report = KeyReport { since: report.since, ..new };
+                } else {
+                    tracing::info!("secret keys changed {secrets}: {}", secrets.roles());
+                    *report = new;
+                }
                 Some(secrets)
             }
             FileChange::Refused(why) => {
@@ -69,6 +87,10 @@ impl KeyStatus {
             }
         }
     }
+}
+
+fn set_refused(is_refused: bool) {
+    metrics::gauge!(REFUSED, "file" => "secret").set(f64::from(u8::from(is_refused)));
 }
 
 impl KeyReport {

@@ -30,6 +30,18 @@ pub enum Retirement {
     Unknown,
 }
 
+/// What [`KeyFile::promote`](crate::KeyFile::promote) has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Promoted {
+    /// The key that seals now.
+    pub seals: KeyId,
+    /// The key that sealed before. `None` if the promoted key was in first place already.
+    pub replaced: Option<KeyId>,
+    /// `true` if the key was on record as revoked, which it is no longer.
+    pub was_revoked: bool,
+}
+
 /// Where [`KeyFile::retire`](crate::KeyFile::retire) found the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

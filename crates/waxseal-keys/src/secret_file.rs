@@ -93,7 +93,7 @@ pub(crate) fn find_or_make(folder: &Path) -> Result<(PathBuf, bool), Error> {
 /// [`Error::Unwritable`], and [`Error::Key`] if the system has no randomness.
 pub fn make_development_secret(folder: &Path) -> Result<(PathBuf, bool), Error> {
     let path = folder.join(DEVELOPMENT_FILE);
-    let made = make(&path)?;
+    let made = make_secret(&path)?;
     Ok((path, made))
 }
 
@@ -101,7 +101,11 @@ pub fn make_development_secret(folder: &Path) -> Result<(PathBuf, bool), Error> 
 ///
 /// The file appears with its whole content: it is written under another name and then linked. If several processes do
 /// this at once, one succeeds, and none reads half a file.
-fn make(path: &Path) -> Result<bool, Error> {
+///
+/// # Errors
+///
+/// [`Error::Unwritable`], and [`Error::Key`] if the system has no randomness.
+pub fn make_secret(path: &Path) -> Result<bool, Error> {
     let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
@@ -272,9 +276,14 @@ mod tests {
     fn making_never_overwrites() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
-        assert!(make(&path).unwrap());
+        assert!(make_secret(&path).unwrap());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
         let before = fs::read(&path).unwrap();
-        assert!(!make(&path).unwrap());
+        assert!(!make_secret(&path).unwrap());
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 }

@@ -1,5 +1,6 @@
 //! Secret keys from the environment or a file.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -196,29 +197,29 @@ impl Secrets {
 
     fn read(path: PathBuf, policy: &Policy) -> Result<Self, Error> {
         let bytes = secret_file::read(&path)?;
-        Self::from_bytes(path, bytes, policy)
+        let record = Rotation::read(&path).map_err(|error| error.one_line());
+        let revoked = record.as_ref().map(|record| &record.revoked).map_err(String::as_str);
+        Self::from_bytes(path, bytes, revoked, policy)
     }
 
-    /// Parses the bytes of a file. Warns of keys that the record beside it has as revoked.
+    /// Parses the bytes of a file. Warns of revoked keys, or that it is not known which are.
     pub(crate) fn from_bytes(
         path: PathBuf,
         bytes: Zeroizing<Vec<u8>>,
+        revoked_keys: Result<&BTreeMap<String, u64>, &str>,
         policy: &Policy,
     ) -> Result<Self, Error> {
         let texts = secret_file::parse(&path, &bytes)?;
-        let record = Rotation::read(&path);
         let mut secrets = Self::new(&texts, Source::File(path), policy)?;
-        match record {
-            Ok(record) => {
-                let ids = secrets.keyring.ids().filter(|id| record.revoked.contains_key(&id.to_string()));
+        match revoked_keys {
+            Ok(revoked_keys) => {
+                let ids = secrets.keyring.ids().filter(|id| revoked_keys.contains_key(&id.to_string()));
                 secrets
                     .warnings
                     .extend(ids.map(|id| format!("the secret key {id} is in use {}", revoked(id))));
             }
             // The keys can be used. It must not keep a server from starting.
-            Err(error) => {
-                secrets.warnings.push(format!("a revoked key would not be noticed: {}", error.one_line()))
-            }
+            Err(why) => secrets.warnings.push(format!("a revoked key would not be noticed: {why}")),
         }
         Ok(Self { file: Some(bytes), ..secrets })
     }

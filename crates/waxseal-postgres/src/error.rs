@@ -76,6 +76,20 @@ pub enum PostgresError {
         /// The version needed.
         known: i32,
     },
+    /// The tables are missing or of an older release, and only [existing](crate::PostgresOptions::existing) ones of this
+    /// release were asked for.
+    #[error(
+        "the schema {schema} is at version {found}, and this program needs {known} and changes none; is it the app's \
+         database and schema, and this program of the app's release?"
+    )]
+    Unmigrated {
+        /// The schema.
+        schema: String,
+        /// Its version; 0 if there are no tables.
+        found: i32,
+        /// The version needed.
+        known: i32,
+    },
     /// A newer release has migrated the tables.
     #[error(
         "the schema {schema} is at version {found}, and this release knows up to {known}; run the newer release"

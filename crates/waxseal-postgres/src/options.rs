@@ -27,6 +27,7 @@ pub struct PostgresOptions {
     pub(crate) network: NetworkOptions,
     pub(crate) schema: String,
     pub(crate) migrate: bool,
+    pub(crate) existing: bool,
     pub(crate) pooler: Pooler,
     pub(crate) synchronous_commit: Option<SynchronousCommit>,
     pub(crate) root_certificates: Option<PathBuf>,
@@ -56,6 +57,7 @@ impl PostgresOptions {
             network: NetworkOptions::new(),
             schema: "waxseal".to_owned(),
             migrate: true,
+            existing: false,
             pooler: Pooler::default(),
             synchronous_commit: None,
             root_certificates: None,
@@ -80,6 +82,13 @@ impl PostgresOptions {
     /// [`migration`](Self::migration).
     pub fn migrate(mut self, migrate: bool) -> Self {
         self.migrate = migrate;
+        self
+    }
+
+    /// Opens only tables of this release that are there already, and changes none, even with `migrate=true` in the URL. For
+    /// tools beside an app: a newer one must not migrate the tables of an app that runs.
+    pub fn existing(mut self) -> Self {
+        self.existing = true;
         self
     }
 
@@ -164,12 +173,22 @@ impl PostgresOptions {
 /// Does not show the URL, which may contain a password.
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url: _, pool: _, network, schema, migrate, pooler, synchronous_commit, root_certificates } =
-            self;
+        let Self {
+            url: _,
+            pool: _,
+            network,
+            schema,
+            migrate,
+            existing,
+            pooler,
+            synchronous_commit,
+            root_certificates,
+        } = self;
         f.debug_struct("PostgresOptions")
             .field("network", network)
             .field("schema", schema)
             .field("migrate", migrate)
+            .field("existing", existing)
             .field("pooler", pooler)
             .field("synchronous_commit", synchronous_commit)
             .field("root_certificates", root_certificates)

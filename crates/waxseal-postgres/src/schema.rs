@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::columns::column;
 use crate::connection::Connection;
 use crate::error::PostgresError;
+use crate::options::PostgresOptions;
 use crate::statements::named;
 
 /// Each step migrates to the next version. Steps of a published release are never changed.
@@ -110,13 +111,14 @@ pub(crate) fn grants(schema: &str, role: &str) -> String {
 }
 
 /// Migrates the tables to this release's version, or returns an error that says why it cannot.
-pub(crate) async fn prepare(on: &mut Connection<'_>, migrate: bool) -> Result<(), PostgresError> {
+pub(crate) async fn prepare(on: &mut Connection<'_>, options: &PostgresOptions) -> Result<(), PostgresError> {
     let known = known();
     let (schema, found) = (on.schema.to_owned(), version_of(on).await?);
     match found {
         _ if found > known => return Err(PostgresError::Newer { schema, found, known }),
         _ if found == known => {}
-        _ if migrate => on.batch(&script(&schema)).await?,
+        _ if options.existing => return Err(PostgresError::Unmigrated { schema, found, known }),
+        _ if options.migrate => on.batch(&script(&schema)).await?,
         _ => return Err(PostgresError::Older { schema, found, known }),
     }
     check_rights(on).await

@@ -121,7 +121,7 @@ impl PostgresStore {
         let promise = {
             let mut on = connection(&pool, &statements, &address, &options).await?;
             let promise = look_at_the_server(&mut on, &address, &options).await?;
-            schema::prepare(&mut on, options.migrate).await?;
+            schema::prepare(&mut on, &options).await?;
             promise
         };
         tracing::info!("sessions are kept in PostgreSQL at {address}; {promise}");

@@ -135,6 +135,26 @@ async fn a_schema_is_made_used_again_and_refused_if_it_is_newer_or_anothers() {
 }
 
 #[tokio::test]
+async fn tables_that_must_not_be_changed_are_left_as_they_are() {
+    let cluster = Cluster::fast();
+    let schema = new_schema();
+    let options = support::options(&cluster).schema(&schema);
+    let existing = || options.clone().migrate(true).existing();
+    let error = refused(existing(), cluster.port).await;
+    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"the schema SCHEMA is at version 0, and this program needs 2 and changes none; is it the app's database and schema, and this program of the app's release?");
+    let made = format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{schema}'");
+    assert_eq!(cluster.sql(&made).await, ["0"]);
+
+    options.clone().open().await.unwrap();
+    existing().open().await.unwrap();
+    let version = format!("SELECT string_agg(version::text, ' ') FROM {schema}.version");
+    cluster.sql(&format!("DELETE FROM {schema}.version WHERE version = 2")).await;
+    let error = refused(existing(), cluster.port).await;
+    assert!(error.contains("is at version 1, and this program needs 2"), "{error}");
+    assert_eq!(cluster.sql(&version).await, ["1"]);
+}
+
+#[tokio::test]
 async fn an_older_schema_is_migrated_by_the_steps_it_lacks_and_keeps_its_rows() {
     let cluster = Cluster::fast();
     let schema = new_schema();

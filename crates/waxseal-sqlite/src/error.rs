@@ -50,6 +50,21 @@ pub enum SqliteError {
         /// The newest schema that this release knows.
         known: i64,
     },
+    /// The file has no tables or those of an older release, and only an [existing](crate::SqliteOptions::existing) one of this
+    /// release was asked for.
+    #[error(
+        "the session database {path} has schema {found}, and this program needs {known} and changes none; is it the app's \
+         file, and this program of the app's release?",
+        path = path.display()
+    )]
+    Unmigrated {
+        /// The file.
+        path: PathBuf,
+        /// The schema it has; 0 if there are no tables.
+        found: i64,
+        /// The schema needed.
+        known: i64,
+    },
     /// Another process holds the file's lock.
     #[error("the session database was locked by another process for {0:?}")]
     Locked(Duration),

@@ -43,16 +43,18 @@ impl File {
         self.options.max_bytes.map(|bytes| (bytes / PAGE_BYTES).max(1))
     }
 
-    /// Opens a connection for writing, and creates the file and its folders if they are missing.
+    /// Opens a connection for writing, and creates the file and its folders if they are missing and may be created.
     pub(crate) fn create(&self) -> Result<Connection, SqliteError> {
-        self.make().map_err(|error| SqliteError::open(self.path(), error))?;
+        if !self.options.existing {
+            self.make().map_err(|error| SqliteError::open(self.path(), error))?;
+        }
         self.writer()
     }
 
     /// Opens a connection for writing to an existing file, and migrates its schema.
     pub(crate) fn writer(&self) -> Result<Connection, SqliteError> {
         let mut connection = self.connect()?;
-        self.patiently(|| schema::look(&connection))?.check(self.path())?;
+        self.patiently(|| schema::look(&connection))?.check(self.path(), self.options.existing)?;
         // In WAL mode readers and the writer do not wait for each other. The file keeps the mode.
         self.patiently(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
         let level = match self.options.durability {

@@ -12,6 +12,7 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) max_bytes: Option<u64>,
     pub(crate) queue: usize,
+    pub(crate) existing: bool,
 }
 
 /// Levels of safety for an acknowledged write.
@@ -41,6 +42,7 @@ impl SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             max_bytes: None,
             queue: 16_384,
+            existing: false,
         }
     }
 
@@ -69,6 +71,13 @@ impl SqliteOptions {
     /// [`SqliteError::Queue`](crate::SqliteError::Queue). Default: 16,384.
     pub fn queue(mut self, writes: usize) -> Self {
         self.queue = writes;
+        self
+    }
+
+    /// Opens only a file of this release that is there already, and changes no tables. For tools beside an app: a newer one
+    /// must not migrate the file of an app that runs.
+    pub fn existing(mut self) -> Self {
+        self.existing = true;
         self
     }
 }

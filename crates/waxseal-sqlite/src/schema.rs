@@ -82,12 +82,18 @@ pub(crate) fn look(connection: &Connection) -> rusqlite::Result<Marks> {
 }
 
 impl Marks {
-    /// Refuses a file of another program or of a newer release.
-    pub(crate) fn check(&self, path: &Path) -> Result<(), SqliteError> {
+    /// Refuses a file of another program or of a newer release, and if it must not be migrated also of an older one.
+    pub(crate) fn check(&self, path: &Path, existing: bool) -> Result<(), SqliteError> {
         let (path, known, found) = (|| path.to_owned(), version(STEPS), self.version);
         match self.application {
             APPLICATION_ID if found > known => Err(SqliteError::Newer { path: path(), found, known }),
+            APPLICATION_ID if existing && found < known => {
+                Err(SqliteError::Unmigrated { path: path(), found, known })
+            }
             APPLICATION_ID => Ok(()),
+            0 if self.tables == 0 && existing => {
+                Err(SqliteError::Unmigrated { path: path(), found: 0, known })
+            }
             0 if self.tables == 0 => Ok(()),
             _ => Err(SqliteError::Foreign { path: path() }),
         }
@@ -157,6 +163,24 @@ mod tests {
         let count = |sql| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(count("SELECT count(*) FROM sessions WHERE public_id = 7 AND hash = x'01'"), 1);
         assert_eq!(count("SELECT count(*) FROM tombstones WHERE expires = 61000"), 2);
+    }
+
+    #[test]
+    fn a_file_that_must_not_be_migrated_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.db");
+        let open = || crate::SqliteStore::options(&path).existing().open();
+        assert!(open().is_err() && !path.exists());
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(open(), Err(SqliteError::Unmigrated { found: 0, .. })));
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+        run(&mut Connection::open(&path).unwrap(), &STEPS[..1]).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let error = open().expect_err("it is of an older release");
+        assert!(matches!(error, SqliteError::Unmigrated { found: 1, known: 2, .. }), "{error}");
+        assert!(std::fs::read(&path).unwrap() == before);
+        crate::SqliteStore::open(&path).unwrap();
+        open().unwrap();
     }
 
     #[test]

@@ -7,12 +7,11 @@ use std::time::SystemTime;
 
 use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
-use metrics::Gauge;
 use serde::Serialize;
 use waxseal_http::{Error, SessionLayer, development, host};
 use waxseal_keys::{KeyKind, KeyStatus};
 
-use crate::counters::{self, Counters};
+use crate::counters::Counters;
 use crate::readiness::Readiness;
 use crate::{BoxFuture, Response, typed};
 
@@ -37,7 +36,6 @@ struct Shared {
 pub(crate) struct Private {
     status: Arc<KeyStatus>,
     counters: Option<&'static Counters>,
-    secret_file_refused: Gauge,
 }
 
 const LOCAL: &str = "the operator's pages on this address answer this machine alone: ask for localhost or 127.0.0.1, \
@@ -45,14 +43,7 @@ const LOCAL: &str = "the operator's pages on this address answer this machine al
 
 impl Private {
     pub(crate) fn new(status: Arc<KeyStatus>, counters: Option<&'static Counters>) -> Self {
-        Self { status, counters, secret_file_refused: counters::file_refused("secret") }
-    }
-
-    /// Renders the page of metrics, with the gauges set to their present values.
-    fn metrics(&self, counters: &Counters) -> String {
-        let is_refused = self.status.report().refused.is_some();
-        self.secret_file_refused.set(f64::from(u8::from(is_refused)));
-        counters.text()
+        Self { status, counters }
     }
 }
 
@@ -94,9 +85,9 @@ impl Admin {
             ("/health", Some(private)) => {
                 json(StatusCode::OK, &self.health(&private.status, SystemTime::now()).await)
             }
-            ("/metrics", Some(private @ Private { counters: Some(counters), .. })) => {
+            ("/metrics", Some(Private { counters: Some(counters), .. })) => {
                 self.shared.readiness.note().await;
-                typed("text/plain; version=0.0.4; charset=utf-8", private.metrics(counters))
+                typed("text/plain; version=0.0.4; charset=utf-8", counters.text())
             }
             ("/metrics", Some(_)) => plain(
                 StatusCode::NOT_IMPLEMENTED,
@@ -254,6 +245,38 @@ mod tests {
         let warning = health["warnings"][0].as_str().unwrap();
         assert!(warning.starts_with(&format!("the secret key {kid} is shorter than 16 bytes")), "{warning}");
         assert!(health["ring_age_seconds"].is_u64());
+    }
+
+    /// As the app's own recorder sees it, for which no page is read.
+    #[test]
+    fn a_key_file_is_counted_as_refused_when_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let good = "a passphrase of a decent length\n";
+        std::fs::write(&path, good).unwrap();
+        let secrets = Secrets::from_file(&path, &Settings::default(), "demo").unwrap();
+        let counters: &'static Counters = Box::leak(Box::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        metrics::with_local_recorder(&counters, || {
+            runtime.unwrap().block_on(async {
+                let watcher = waxseal_keys::KeyWatcher::new(&secrets, Some(Duration::from_secs(1)));
+                let is_counted = |number| {
+                    counters.text().contains(&format!("waxseal_file_refused{{file=\"secret\"}} {number}\n"))
+                };
+                assert!(is_counted(0));
+                let changes = async {
+                    for (text, number) in [("dev\n", 1), (good, 0)] {
+                        std::fs::write(&path, text).unwrap();
+                        tokio::time::sleep(Duration::from_secs(10)).await;
+                        assert!(is_counted(number), "{text}: {}", counters.text());
+                    }
+                };
+                tokio::select! {
+                    () = watcher.run(|_| ()) => panic!("it runs on"),
+                    () = changes => {}
+                }
+            });
+        });
     }
 
     #[tokio::test]

@@ -11,6 +11,8 @@ use crate::start_error::StartError;
 const SECRETS: [&str; 4] =
     ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "WAXSEAL_SECRET_KEY", "WAXSEAL_SECRET_KEY_FALLBACKS"];
 const PREFIX: &str = "WAXSEAL_";
+/// The one setting that has a variable without our prefix, and so is read under both names.
+pub(crate) const SECRET_KEY_FILE: &str = "WAXSEAL_SECRET_KEY_FILE";
 
 /// The lines of a configuration file. It has the format of systemd's `EnvironmentFile=` and Docker's `--env-file`, so
 /// that one file works for all three.
@@ -61,6 +63,7 @@ fn pair(line: &str) -> Result<(String, String), String> {
             "{name} does not belong here, since templates can read this file; use SECRET_KEY_FILE"
         ));
     }
+    let name = if SECRET_KEY_FILE.strip_prefix(PREFIX) == Some(name) { SECRET_KEY_FILE } else { name };
     let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
     Ok((name.to_owned(), unquoted.unwrap_or(value).to_owned()))
 }
@@ -86,10 +89,15 @@ mod tests {
 
     #[test]
     fn lines_are_names_and_values() {
-        let text = "# the shop\n\nWAXSEAL_PORT=8080\n GREETING = \"good day\" \r\nOWLS=['a']\nPAGES=[1, 2]\nOPEN=true\nURL=a=b\nNONE=\n";
+        let text = "# the shop\n\nWAXSEAL_PORT=8080\n GREETING = \"good day\" \r\nOWLS=['a']\nPAGES=[1, 2]\nOPEN=true\nURL=a=b\nNONE=\nSECRET_KEY_FILE=/etc/shop/secret\n";
         let file = ConfigFile::parse(text).unwrap();
         let pairs: Vec<_> = file.iter().collect();
         assert_eq!(pairs[..3], [("WAXSEAL_PORT", "8080"), ("GREETING", "good day"), ("OWLS", "['a']")]);
+        assert_eq!(
+            pairs.last(),
+            Some(&("WAXSEAL_SECRET_KEY_FILE", "/etc/shop/secret")),
+            "as if it had the prefix"
+        );
         let own: Vec<_> =
             file.of_the_app().map(|(name, value)| format!("{name} {value} {}", value.kind())).collect();
         let expected = [

@@ -48,7 +48,9 @@ pub(crate) fn install() -> Option<&'static Counters> {
     })
 }
 
-/// Registers the gauge that is 1 while the present content of `file` is refused. It starts at 0.
+/// Registers the gauge that is 1 while the present content of `file` is refused. It starts at 0. (`KeyStatus` has that
+/// of the secret file.)
+#[cfg(feature = "tls")]
 pub(crate) fn file_refused(file: &'static str) -> Gauge {
     metrics::describe_gauge!(
         "waxseal_file_refused",

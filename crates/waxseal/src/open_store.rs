@@ -14,14 +14,25 @@ use crate::store_url::{Engine, StoreUrl};
 /// Builds the session state over an open store, as the settings say.
 pub(crate) type MakeState = Box<dyn FnOnce(&Settings) -> State + Send + Sync>;
 
+/// What may be done to a store's tables when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tables {
+    /// An app makes and migrates them.
+    Made,
+    /// A tool beside it does not: in the wrong database it would report success, and a newer one would take the tables away from
+    /// servers that run.
+    AsTheyAre,
+}
+
 impl StoreUrl {
     /// The sessions of the app named `app` in this store, for tools beside an app whose sessions are in that state. The
-    /// manager that is returned opens no tokens.
+    /// manager that is returned opens no tokens. No file and no table is created or migrated.
     ///
     /// # Errors
     ///
-    /// [`StartError::Store`] if the store cannot be opened; [`StartError::StoreNotBuilt`] if this program was built
-    /// without it; [`StartError::NoStoreFile`] if there is no such file, which an app would create.
+    /// [`StartError::Store`] if the store cannot be opened, or has no tables or those of another release;
+    /// [`StartError::StoreNotBuilt`] if this program was built without it; [`StartError::NoStoreFile`] if there is no such
+    /// file, which an app would create.
     pub async fn sessions(
         &self,
         keyring: &Keyring,
@@ -33,7 +44,7 @@ impl StoreUrl {
         {
             return Err(StartError::NoStoreFile(path.clone()));
         }
-        let make = open_url(self, app).await?;
+        let make = open_url(self, app, Tables::AsTheyAre).await?;
         let settings = Settings { session_state: state, ..Settings::default() };
         Ok(SessionManager::new(keyring, "", app, make(&settings))?)
     }
@@ -61,16 +72,16 @@ pub(crate) async fn open(
     app: &str,
 ) -> Result<Option<MakeState>, StartError> {
     match url {
-        Some(url) => open_url(url, app).await.map(Some),
+        Some(url) => open_url(url, app, Tables::Made).await.map(Some),
         None => open_local(None, state),
     }
 }
 
-async fn open_url(url: &StoreUrl, app: &str) -> Result<MakeState, StartError> {
+async fn open_url(url: &StoreUrl, app: &str, tables: Tables) -> Result<MakeState, StartError> {
     match &url.0 {
         Engine::Redis(url) => redis(url, app).await,
-        Engine::Postgres(url) => postgres(url).await,
-        engine => open_engine(engine),
+        Engine::Postgres(url) => postgres(url, tables).await,
+        engine => open_engine(engine, tables),
     }
 }
 
@@ -80,20 +91,21 @@ pub(crate) fn open_local(
     state: SessionState,
 ) -> Result<Option<MakeState>, StartError> {
     match url {
-        Some(url) => open_engine(&url.0).map(Some),
+        Some(url) => open_engine(&url.0, Tables::Made).map(Some),
         None if state == SessionState::Cookie => Ok(None),
         None => Ok(Some(make_with(MemoryStore::new()))),
     }
 }
 
-fn open_engine(engine: &Engine) -> Result<MakeState, StartError> {
+#[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "no store here has tables"))]
+fn open_engine(engine: &Engine, tables: Tables) -> Result<MakeState, StartError> {
     match engine {
         Engine::Memory { max_records, max_bytes } => {
             let store = MemoryStore::new().max_records(max_records.unwrap_or(MemoryStore::MAX_RECORDS));
             Ok(make_with(store.max_bytes(max_bytes.unwrap_or(MemoryStore::MAX_BYTES))))
         }
         #[cfg(feature = "sqlite")]
-        Engine::Sqlite { path, options } => sqlite(path, options),
+        Engine::Sqlite { path, options } => sqlite(path, options, tables),
         #[cfg(not(feature = "sqlite"))]
         Engine::Sqlite { .. } => Err(StartError::StoreNotBuilt("sqlite")),
         Engine::Redis(_) | Engine::Postgres(_) => Err(StartError::StoreElsewhere),
@@ -105,9 +117,14 @@ pub(crate) fn make_with(store: impl SessionStore) -> MakeState {
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(path: &std::path::Path, options: &SqliteParameters) -> Result<MakeState, StartError> {
-    let store = options.over(waxseal_sqlite::SqliteStore::options(path)).open();
-    Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
+fn sqlite(
+    path: &std::path::Path,
+    options: &SqliteParameters,
+    tables: Tables,
+) -> Result<MakeState, StartError> {
+    let options = options.over(waxseal_sqlite::SqliteStore::options(path));
+    let options = if tables == Tables::AsTheyAre { options.existing() } else { options };
+    Ok(make_with(options.open().map_err(|error| StartError::Store(error.into()))?))
 }
 
 #[cfg(feature = "redis")]
@@ -126,9 +143,10 @@ async fn redis(_: &str, _: &str) -> Result<MakeState, StartError> {
 }
 
 #[cfg(feature = "postgres")]
-async fn postgres(url: &str) -> Result<MakeState, StartError> {
-    let store = waxseal_postgres::PostgresStore::open(url).await;
-    Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
+async fn postgres(url: &str, tables: Tables) -> Result<MakeState, StartError> {
+    let options = waxseal_postgres::PostgresStore::options(url);
+    let options = if tables == Tables::AsTheyAre { options.existing() } else { options };
+    Ok(make_with(options.open().await.map_err(|error| StartError::Store(error.into()))?))
 }
 
 #[cfg(feature = "postgres")]
@@ -143,6 +161,6 @@ fn migration(_: &str, _: Option<&str>) -> Result<String, StartError> {
 }
 
 #[cfg(not(feature = "postgres"))]
-async fn postgres(_: &str) -> Result<MakeState, StartError> {
+async fn postgres(_: &str, _: Tables) -> Result<MakeState, StartError> {
     Err(StartError::StoreNotBuilt("postgres"))
 }

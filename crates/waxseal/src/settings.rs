@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::builder::BoolishValueParser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use http::HeaderName;
 use waxseal_http::{SameSite, SessionCookie, SetupError};
 use waxseal_keys::SecretOptions;
@@ -299,6 +299,16 @@ impl Settings {
             lifetimes = lifetimes.permanent_idle(Duration::from_secs(self.permanent_session_lifetime))?;
         }
         Ok(lifetimes)
+    }
+
+    /// The settings of the environment and of the [configuration file](Self::config), without flags: those of an app, for a
+    /// tool beside it.
+    ///
+    /// # Errors
+    ///
+    /// If a value is invalid, or the file cannot be used.
+    pub fn from_environment() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&arguments::try_matches(Self::command(), vec!["waxseal".into()])?)
     }
 
     /// Builds the session state over `store`. Options that have no meaning in that state are ignored.

@@ -33,6 +33,19 @@ fn is_killed(length: Duration) {
     assert!(said.iter().all(|said| !said.contains("fawkes")), "the password: {said:?}");
 }
 
+/// In a database where no app has been, `waxseal sessions end-all` would otherwise say that all sessions are ended.
+#[tokio::test]
+async fn a_tool_beside_an_app_makes_no_tables() {
+    let cluster = Cluster::start(&[]);
+    let url: waxseal::StoreUrl = cluster.url("postgres").parse().unwrap();
+    let keyring = waxseal_crypto::Keyring::new(waxseal_crypto::SecretKey::generate().unwrap());
+    let sessions = url.sessions(&keyring, "wizard", waxseal::SessionState::Store).await;
+    let Err(error) = sessions else { panic!("there are no tables") };
+    let said = format!("{error:?}");
+    assert!(said.contains("is at version 0, and this program needs"), "{said}");
+    assert_eq!(cluster.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'waxseal'").await, ["0"]);
+}
+
 #[test]
 fn a_server_that_hangs_is_an_outage_as_declared() {
     hangs(SHORT);

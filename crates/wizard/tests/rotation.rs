@@ -10,10 +10,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use key_files::{bring, operate, waxseal};
 use program::Program;
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_manager::{Outcome, SessionManager};
 
 const CLIENTS: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -253,6 +255,99 @@ fn a_rotation_on_two_servers_under_load_signs_nobody_out() {
     for machine in [&one, &two] {
         let said = machine.program.heard();
         assert!(!said.contains("ERROR") && !said.contains("waxseal1_"), "{said}");
+    }
+}
+
+/// Somebody who has the secret key: they forge a permanent session, old enough to be sealed anew, and ask with it all the
+/// time. They try each cookie that a server gives them in return.
+struct Thief {
+    done: Arc<AtomicBool>,
+    rounds: Arc<AtomicUsize>,
+    thread: JoinHandle<Vec<String>>,
+}
+
+impl Thief {
+    fn start(servers: [SocketAddr; 2]) -> Self {
+        let (done, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (is_done, counted) = (done.clone(), rounds.clone());
+        let thread = thread::spawn(move || {
+            let mut cookies = vec![forged_cookie()];
+            while !is_done.load(Ordering::SeqCst) {
+                for address in servers {
+                    for cookie in [cookies.first(), cookies.last()].map(|cookie| cookie.cloned().unwrap()) {
+                        let mut visitor = Visitor { address, cookie };
+                        visitor.page();
+                        if !cookies.contains(&visitor.cookie) {
+                            cookies.push(visitor.cookie);
+                        }
+                    }
+                }
+                counted.fetch_add(1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(5));
+            }
+            cookies
+        });
+        Self { done, rounds, thread }
+    }
+
+    /// Waits until both servers have been asked some more times.
+    fn go_on(&self) {
+        let (before, deadline) = (self.rounds.load(Ordering::SeqCst), Instant::now() + PATIENCE);
+        while self.rounds.load(Ordering::SeqCst) < before + 4 {
+            assert!(!self.thread.is_finished() && Instant::now() < deadline, "the thief came to a stop");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// All cookies that they have.
+    fn stop(self) -> Vec<String> {
+        self.done.store(true, Ordering::SeqCst);
+        self.thread.join().unwrap()
+    }
+}
+
+/// A cookie that the leaked key has sealed long enough ago to be sealed with a newer one.
+fn forged_cookie() -> String {
+    let leaked = Keyring::new(SecretKey::from_text(&program::secret()).unwrap());
+    let sessions = SessionManager::cookie(&leaked, "__Host-session", "wizard").unwrap();
+    let (session, sealed) = (sessions.create(), SystemTime::now() - Duration::from_secs(61));
+    session.sign_in("morgana of avalon", sealed).unwrap();
+    session.insert("name", "Morgana").unwrap();
+    session.set_permanent(true).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    match runtime.block_on(sessions.commit(&session, sealed)).unwrap() {
+        Outcome::Set { token, .. } => format!("__Host-session={token}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_leaked_key_goes_in_one_step_and_a_thief_who_asks_all_the_time_keeps_no_session() {
+    let secret = program::secret() + "\n";
+    let (mut one, mut two) = (Machine::start(&secret), Machine::start(&secret));
+    let servers = [one.program.address(), two.program.address()];
+    assert!(Visitor { address: servers[0], cookie: forged_cookie() }.page().contains("Morgana"));
+    let thief = Thief::start(servers);
+    thief.go_on();
+
+    operate(&["keys", "revoke-all"], &one.file);
+    one.hear_change();
+    thief.go_on();
+    two.bring(&one);
+    two.hear_change();
+    thief.go_on();
+
+    let cookies = thief.stop();
+    for address in servers {
+        for (number, cookie) in cookies.iter().enumerate() {
+            let page = Visitor { address, cookie: cookie.clone() }.page();
+            assert!(!page.contains("Morgana"), "cookie {number} of {} is still good", cookies.len());
+        }
+        let mut visitor = Visitor::sign_in(address, "Merlin");
+        for address in servers {
+            visitor.address = address;
+            assert!(visitor.page().contains("Merlin"), "whoever signs in again is known to both");
+        }
     }
 }
 

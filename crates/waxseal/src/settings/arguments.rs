@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 
 use super::unknown::unknown_setting;
 use super::values;
-use crate::config_file::{self, ConfigFile};
+use crate::config_file::{self, ConfigFile, SECRET_KEY_FILE};
 
 /// Parses this program's flags, environment and [configuration file](crate::Settings::config) into the app's own type,
 /// which has [`Settings`](crate::Settings) flattened into it. On `--help` and on mistakes it prints a text and ends the
@@ -43,20 +43,25 @@ pub fn args<T: Parser>() -> T {
     T::from_arg_matches(&matches(T::command(), env::args_os().collect())).unwrap_or_else(|error| error.exit())
 }
 
-/// Parses `args`, completed by the environment and the configuration file.
-pub(crate) fn matches(command: Command, mut args: Vec<OsString>) -> ArgMatches {
+/// Parses `args`, completed by the environment and the configuration file. Ends the program on mistakes.
+pub(crate) fn matches(command: Command, args: Vec<OsString>) -> ArgMatches {
+    try_matches(command, args).unwrap_or_else(|error| error.exit())
+}
+
+pub(super) fn try_matches(command: Command, mut args: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
     let mut command = command.mut_args(values::without_empty_variable);
     let is_command = |word: &str| command.find_subcommand(word).is_some();
     let path = config_file::named_by(args.iter().cloned(), env::var_os("WAXSEAL_CONFIG"), is_command);
     if let Some(path) = path {
-        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let has = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_set = |name: &str| has(name) || name == SECRET_KEY_FILE && has("SECRET_KEY_FILE");
         let flags = ConfigFile::read(&path).map_err(|error| format!("{error:?}"));
         let flags = flags.and_then(|file| flags_of(&file, &command, is_set));
-        let flags = flags.unwrap_or_else(|problem| command.error(ErrorKind::InvalidValue, problem).exit());
+        let flags = flags.map_err(|problem| command.error(ErrorKind::InvalidValue, problem))?;
         command = command.args_override_self(true);
         args.splice(1.min(args.len())..1.min(args.len()), flags);
     }
-    command.get_matches_from(args)
+    command.try_get_matches_from(args)
 }
 
 /// The lines of a configuration file as flags. They are put before the program's own flags, which win over them. Lines
