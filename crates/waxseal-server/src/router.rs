@@ -366,10 +366,16 @@ mod tests {
         #[test]
         fn any_text_comes_back_from_its_encoding(text in ".{1,20}") {
             let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
-            let router = router(&[("GET", "/{text}")]);
-            let path = format!("/{encoded}");
-            let RouteMatch::Route { params, .. } = router.find(&Method::GET, &path) else { panic!("no route") };
-            prop_assert_eq!(params.get("text"), Some(text.as_str()));
+            let router = router(&[("GET", "/part/{text}"), ("GET", "/rest/{*text}")]);
+            for kind in ["part", "rest"] {
+                let path = format!("/{kind}/{encoded}");
+                let found = match router.find(&Method::GET, &path) {
+                    RouteMatch::Route { params, .. } => params.get("text").map(str::to_owned),
+                    _ => None,
+                };
+                let fits = kind == "rest" || !text.contains('/');
+                prop_assert_eq!(found.as_ref(), fits.then_some(&text));
+            }
         }
 
         #[test]
