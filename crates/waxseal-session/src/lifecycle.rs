@@ -56,7 +56,11 @@ impl Closed {
     /// Returns `true` if the request at most read its session: nothing of it changes, begins or ends.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
-        !self.changes_session() && !self.signed_in && self.ends_others.is_none() && !self.ended && !self.begins
+        !self.changes_session()
+            && !self.signed_in
+            && self.ends_others.is_none()
+            && !self.ended
+            && !self.begins
     }
 }
 
