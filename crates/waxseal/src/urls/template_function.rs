@@ -60,9 +60,11 @@ pub(crate) fn add_to(environment: &mut Environment<'_>, urls: Arc<Urls>, root: S
         };
         // minijinja would escape slashes, too, so a URL without special characters of HTML is marked as safe. In a template of
         // JavaScript or JSON it is always written in one way, without quotes, and there `&` is no special character.
-        let escapes_html = matches!(state.auto_escape(), AutoEscape::Html);
-        let plain = !url.contains(['<', '>', '"', '\'']) && !(escapes_html && url.contains('&'));
-        Ok(if plain { Value::from_safe_string(url) } else { Value::from(url) })
+        let special: &[char] = match state.auto_escape() {
+            AutoEscape::Html => &['<', '>', '"', '\'', '&'],
+            _ => &['<', '>', '"', '\''],
+        };
+        Ok(if url.contains(special) { Value::from(url) } else { Value::from_safe_string(url) })
     });
 }
 
