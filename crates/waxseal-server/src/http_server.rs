@@ -221,22 +221,31 @@ impl HttpServer {
     ///
     /// [`SetupError::Listener`] if the listener cannot be emptied at the end. Failures to accept a connection are only
     /// logged.
-    pub async fn serve<S>(self, service: S, shutdown: impl Future<Output = ()>) -> Result<(), SetupError>
+    pub fn serve<S>(
+        self,
+        service: S,
+        shutdown: impl Future<Output = ()>,
+    ) -> impl Future<Output = Result<(), SetupError>>
     where
         S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
         S::Future: Send + 'static,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        self.serve_each(move |_| service.clone(), shutdown).await
+        self.serve_each(move |_| service.clone(), shutdown)
     }
 
     /// Serves as [`serve`](Self::serve) does, but each connection with its own service. `make` makes it for the
-    /// connection's peer: the client, or the last proxy before the server.
+    /// connection's peer: the client, or the last proxy before the server. Its metrics are there before the future is
+    /// polled, so that a page of metrics that is served beside it has all of them from its first request on.
     ///
     /// # Errors
     ///
     /// As for [`serve`](Self::serve).
-    pub async fn serve_each<M, S>(self, make: M, shutdown: impl Future<Output = ()>) -> Result<(), SetupError>
+    pub fn serve_each<M, S>(
+        self,
+        make: M,
+        shutdown: impl Future<Output = ()>,
+    ) -> impl Future<Output = Result<(), SetupError>>
     where
         M: Fn(Peer) -> S + Clone + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<Body>> + Send + 'static,
@@ -244,37 +253,40 @@ impl HttpServer {
         S::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         LazyLock::force(&TRAFFIC);
+        let Self { listener, terms, file } = self;
         let (phase, serving) = watch::channel(Phase::Serving);
-        let Limits { shutdown_delay, shutdown_grace: grace, .. } = self.terms.limits;
-        let connections = OpenConnections::new(make, self.terms, serving);
-        let forever = async {
-            loop {
-                let slot = connections.slot().await;
-                let accepted = accept(&self.listener, connections.accept_errors()).await;
-                connections.start(slot, accepted);
+        let Limits { shutdown_delay, shutdown_grace: grace, .. } = terms.limits;
+        let connections = OpenConnections::new(make, terms, serving);
+        async move {
+            let forever = async {
+                loop {
+                    let slot = connections.slot().await;
+                    let accepted = accept(&listener, connections.accept_errors()).await;
+                    connections.start(slot, accepted);
+                }
+            };
+            let told_to_stop = async {
+                shutdown.await;
+                if !shutdown_delay.is_zero() {
+                    phase.send_replace(Phase::Draining);
+                    tokio::time::sleep(shutdown_delay).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = told_to_stop => {}
+                () = forever => {}
             }
-        };
-        let told_to_stop = async {
-            shutdown.await;
-            if !shutdown_delay.is_zero() {
-                phase.send_replace(Phase::Draining);
-                tokio::time::sleep(shutdown_delay).await;
+            phase.send_replace(Phase::Finishing);
+            // Before the socket is closed, so that the next process finds the path free.
+            drop(file);
+            let listener = listener.into_std().map_err(SetupError::Listener)?;
+            if tokio::time::timeout(grace, connections.finish(listener)).await.is_err() {
+                let unfinished = connections.count();
+                tracing::warn!(unfinished, ?grace, "connections dropped that did not finish in time");
             }
-        };
-        tokio::select! {
-            biased;
-            () = told_to_stop => {}
-            () = forever => {}
+            phase.send_replace(Phase::Abandoned);
+            Ok(())
         }
-        phase.send_replace(Phase::Finishing);
-        // Before the socket is closed, so that the next process finds the path free.
-        drop(self.file);
-        let listener = self.listener.into_std().map_err(SetupError::Listener)?;
-        if tokio::time::timeout(grace, connections.finish(listener)).await.is_err() {
-            let unfinished = connections.count();
-            tracing::warn!(unfinished, ?grace, "connections dropped that did not finish in time");
-        }
-        phase.send_replace(Phase::Abandoned);
-        Ok(())
     }
 }

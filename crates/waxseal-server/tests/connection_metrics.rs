@@ -123,7 +123,11 @@ async fn each_connection_counts_by_the_reason_for_which_it_ended() {
     assert!(send(own, &[PAGE]).await.ends_with(b"page"));
     assert_eq!(series.get("waxseal_http_response_body_bytes_total"), 0, "the bytes of the operator's server");
 
-    let plain = start(bind().await).await;
+    let server = bind().await;
+    let plain = server.local_addr().unwrap();
+    let serving = server.serve(service_fn(answer), std::future::pending());
+    assert_eq!(series.gauge("waxseal_http_connections_limit"), 3.0, "before the first poll");
+    tokio::spawn(serving);
     let mut expected = BTreeMap::new();
     for (case, bytes, reason) in [
         ("no byte", &[][..], Some("slow")),

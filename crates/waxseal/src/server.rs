@@ -193,13 +193,6 @@ impl AppServer {
         if let Some(tls) = self.tls {
             beside.spawn(tls.watch());
         }
-        for (http, admin) in self.admin.into_iter().flatten() {
-            beside.spawn(async move {
-                if let Err(error) = http.serve(admin, std::future::pending()).await {
-                    tracing::error!(%error, "/metrics and /health are no longer served");
-                }
-            });
-        }
         let sessions = self.service.sessions().clone();
         let (service, readiness) = (self.service, self.readiness);
         service_manager::notify("READY=1");
@@ -208,7 +201,16 @@ impl AppServer {
             readiness.stop();
             service_manager::notify("STOPPING=1");
         };
-        let served = self.http.serve_each(move |peer| service.for_peer(peer), shutdown).await;
+        // Called before the page of metrics can be asked for, and so without a gap in it.
+        let serving = self.http.serve_each(move |peer| service.for_peer(peer), shutdown);
+        for (http, admin) in self.admin.into_iter().flatten() {
+            beside.spawn(async move {
+                if let Err(error) = http.serve(admin, std::future::pending()).await {
+                    tracing::error!(%error, "/metrics and /health are no longer served");
+                }
+            });
+        }
+        let served = serving.await;
         last_ends::finish(&sessions).await;
         repeat_limit::report();
         Ok(served?)

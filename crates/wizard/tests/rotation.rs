@@ -363,7 +363,7 @@ fn a_running_server_keeps_its_keys_when_the_new_file_cannot_be_used() {
     }
     assert!(machine.operators_page("/health").contains("was refused"));
     fs::write(&machine.file, program::secret()).unwrap();
-    machine.program.hear("secret keys changed");
+    machine.program.hear("secret keys as before");
     assert!(visitor.page().contains("Merlin"));
     let said = machine.program.heard();
     assert!(said.contains("the key that seals here") && !said.contains("another passphrase"), "{said}");

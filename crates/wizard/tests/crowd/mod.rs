@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -187,9 +188,11 @@ pub(crate) fn watched<T>(program: &Program, work: impl FnOnce() -> T) -> (T, Wat
             }
             Watched { requests: times.len(), failures, p99: p99(times), more_memory_kb: most - before }
         });
-        let result = work();
+        // Also if the work fails, or the watching would go on for ever.
+        let result = catch_unwind(AssertUnwindSafe(work));
         done.store(true, Ordering::Relaxed);
-        (result, watching.join().unwrap())
+        let watched = watching.join().unwrap();
+        (result.unwrap_or_else(|failed| resume_unwind(failed)), watched)
     })
 }
 
