@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use crate::error::Error;
 use crate::timeout::within;
 use crate::traffic::{TRAFFIC, count};
+use crate::waits::{Waiting, Waits};
 use crate::watched::Watched;
 
 /// The body of a request or of a response.
@@ -38,7 +39,10 @@ use crate::watched::Watched;
 /// # }).unwrap();
 /// ```
 #[derive(Default)]
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    waits: Option<Waiting>,
+}
 
 #[derive(Default)]
 enum Kind {
@@ -66,14 +70,22 @@ impl Body {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self(Kind::Boxed(Mutex::new(Watched::new(body.map_err(Error::from_boxed)).boxed_unsync())))
+        Kind::Boxed(Mutex::new(Watched::new(body.map_err(Error::from_boxed)).boxed_unsync())).into()
+    }
+
+    /// This body, and how long it is waited for: with a [timeout](crate::timeout_catching_panics) around the request, it
+    /// tells a slow client from a slow handler.
+    #[must_use]
+    pub fn with_waits(self) -> (Self, Waits) {
+        let waits = Waits::default();
+        (Self { waits: Some(Waiting::new(waits.clone())), ..self }, waits)
     }
 
     /// The bytes, if the body already holds all of them. `None` for a stream, and for a body that is still being
     /// received.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => Some(&[]),
             Kind::Full(bytes) => Some(bytes),
             Kind::Incoming(_) | Kind::Boxed(_) => None,
@@ -114,17 +126,12 @@ impl Body {
     }
 }
 
-impl http_body::Body for Body {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        match &mut self.0 {
+impl Kind {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        use http_body::Body as _;
+        match self {
             Kind::Empty => Poll::Ready(None),
-            Kind::Full(_) => match std::mem::take(&mut self.0) {
+            Kind::Full(_) => match std::mem::take(self) {
                 Kind::Full(bytes) if !bytes.is_empty() => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 _ => Poll::Ready(None),
             },
@@ -140,9 +147,25 @@ impl http_body::Body for Body {
             }
         }
     }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = self.kind.poll_frame(cx);
+        if let Some(waits) = &self.waits {
+            waits.note(polled.is_pending());
+        }
+        polled
+    }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => true,
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::Incoming(incoming) => incoming.is_end_stream(),
@@ -151,12 +174,18 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Incoming(incoming) => incoming.size_hint(),
             Kind::Boxed(body) => body.lock().unwrap_or_else(PoisonError::into_inner).size_hint(),
         }
+    }
+}
+
+impl From<Kind> for Body {
+    fn from(kind: Kind) -> Self {
+        Self { kind, waits: None }
     }
 }
 
@@ -168,7 +197,7 @@ impl From<()> for Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self(Kind::Full(bytes))
+        Kind::Full(bytes).into()
     }
 }
 
@@ -192,14 +221,14 @@ impl From<Vec<u8>> for Body {
 
 impl From<Incoming> for Body {
     fn from(incoming: Incoming) -> Self {
-        Self(Kind::Incoming(incoming))
+        Kind::Incoming(incoming).into()
     }
 }
 
 /// Shows the kind and, if known, the length; never the content.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => f.write_str("Body(empty)"),
             Kind::Full(bytes) => write!(f, "Body({} bytes)", bytes.len()),
             Kind::Incoming(_) => f.write_str("Body(incoming)"),

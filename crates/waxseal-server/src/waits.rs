@@ -1,16 +1,9 @@
 //! How long a body was waited for.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
-
-use crate::body::Body;
-use crate::error::Error;
 
 /// The time for which a [body](Body::with_waits) was waited for. Clones are about the same body.
 #[derive(Clone, Debug, Default)]
@@ -48,58 +41,39 @@ impl Waits {
     }
 }
 
-impl Body {
-    /// This body, and how long it is waited for: with a [timeout](crate::timeout_catching_panics) around the request, it
-    /// tells a slow client from a slow handler.
-    #[must_use]
-    pub fn with_waits(self) -> (Self, Waits) {
-        let waits = Waits::default();
-        (Self::boxed(WaitedFor { body: self, waits: waits.clone() }), waits)
+/// The body's side: its wait ends at the latest when the body is dropped.
+pub(crate) struct Waiting(Waits);
+
+impl Waiting {
+    pub(crate) fn new(waits: Waits) -> Self {
+        Self(waits)
     }
-}
 
-struct WaitedFor {
-    body: Body,
-    waits: Waits,
-}
-
-impl http_body::Body for WaitedFor {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match polled.is_pending() {
-            true => self.waits.begin(),
-            false => self.waits.end(),
+    /// Notes that the body was polled, and whether it `is_pending`.
+    pub(crate) fn note(&self, is_pending: bool) {
+        match is_pending {
+            true => self.0.begin(),
+            false => self.0.end(),
         }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
-impl Drop for WaitedFor {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.waits.end();
+        self.0.end();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::Bytes;
     use http_body_util::BodyExt;
     use http_body_util::channel::Channel;
     use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::body::Body;
+    use crate::error::Error;
 
     const SECOND: Duration = Duration::from_secs(1);
 
