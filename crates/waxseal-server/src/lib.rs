@@ -97,6 +97,7 @@ pub use http_server::HttpServer;
 pub use limits::Limits;
 #[cfg(feature = "multipart")]
 pub use multipart::{Multipart, Upload, UploadLimits};
+pub use panics::catching_panics_of;
 #[cfg(feature = "router")]
 pub use params::Params;
 pub use peer::Peer;

@@ -18,8 +18,14 @@ pub(crate) fn catching_panics<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     })
 }
 
-/// Runs `future`. After a panic it is never polled again, only dropped.
-pub(crate) async fn catching_panics_of<F: Future>(future: F) -> Result<F::Output, Error> {
+/// Runs `future`, for however long it takes, and turns a panic in it into an error, counted and logged as one of
+/// [`timeout_catching_panics`](crate::timeout_catching_panics). After a panic the future is never polled again, only
+/// dropped.
+///
+/// # Errors
+///
+/// [`Error::Panicked`].
+pub async fn catching_panics_of<F: Future>(future: F) -> Result<F::Output, Error> {
     let mut future = pin!(future);
     poll_fn(|cx| match catching_panics(|| future.as_mut().poll(cx)) {
         Ok(poll) => poll.map(Ok),

@@ -4,10 +4,8 @@ mod failures;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -19,7 +17,9 @@ use waxseal_crypto::Keyring;
 use waxseal_http::DeviceCall;
 use waxseal_http::{Scheme, SessionLayer, development, is_local_path, origin};
 use waxseal_manager::Visit;
-use waxseal_server::{Body, Limits, Peer, RouteMatch, Router, StaticFiles, timeout_catching_panics};
+use waxseal_server::{
+    Body, Limits, Peer, RouteMatch, Router, StaticFiles, catching_panics_of, timeout_catching_panics,
+};
 
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
@@ -246,9 +246,9 @@ impl Shared {
         }
         if let Some(session) = session.filter(|_| !is_refused) {
             let finished = {
-                // Pinned here: moved, it would take its space in every request's future twice.
+                // It may run an app's code. Pinned here: moved, it would take its space in every request's future twice.
                 let commit = pin!(self.context.sessions.finish(session, &mut response));
-                catching_panics(commit).await
+                catching_panics_of(commit).await
             };
             if let Some(instead) = self.instead_of(finished, request, session) {
                 response = instead.await;
@@ -395,21 +395,6 @@ impl Shared {
             origin::check(request.method(), request.headers(), request.scheme(), &host)?;
         }
         Ok(found)
-    }
-}
-
-/// Turns a panic in a commit, which may run an app's code, into an error. It sets no limit of time: the store has its own.
-async fn catching_panics<F: Future>(commit: F) -> Result<F::Output, waxseal_server::Error> {
-    let mut commit = pin!(commit);
-    // It is unwind safe: after a panic the future is never polled again, only dropped.
-    let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| commit.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
-    });
-    match caught.await {
-        Ok(output) => Ok(output),
-        // Raised again where panics are counted and logged.
-        Err(panic) => boxed(|| timeout_catching_panics(Duration::MAX, async { resume_unwind(panic) })).await,
     }
 }
 

@@ -4,9 +4,10 @@ use std::pin::Pin;
 
 use http::StatusCode;
 use waxseal_http::RequestSession;
+use waxseal_server::catching_panics_of;
 use waxseal_templates::context;
 
-use super::{Shared, catching_panics};
+use super::Shared;
 use crate::error::{Error, Result};
 use crate::error_page;
 use crate::redirects;
@@ -38,13 +39,13 @@ impl Shared {
     ) -> Response {
         session.rollback();
         let mut response = self.answer_to(error, request).await;
-        let finished = catching_panics(self.context.sessions.finish(session, &mut response)).await;
+        let finished = catching_panics_of(self.context.sessions.finish(session, &mut response)).await;
         if let Err(error) = finished.map_err(Error::from).and_then(|committed| Ok(committed?)) {
             // The changes of the app's error handler could not be saved either.
             self.log_failure(&error, request);
             response = self.error_page(&error, request).await;
             // There is nothing left to save, but a page that read the session needs `Vary` and `Cache-Control`.
-            let finished = catching_panics(self.context.sessions.finish(session, &mut response)).await;
+            let finished = catching_panics_of(self.context.sessions.finish(session, &mut response)).await;
             if !matches!(finished, Ok(Ok(()))) {
                 session.close();
             }
