@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time for which a [body](Body::with_waits) was waited for. Clones are about the same body.
+/// The time for which a [body](crate::body::Body) was waited for. Clones are about the same body.
 #[derive(Clone, Debug, Default)]
 pub struct Waits(Arc<Mutex<Waited>>);
 
