@@ -4,7 +4,7 @@ pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod sqlite;
 
-use futures_util::future::join5;
+use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use waxseal_crypto::{Context, Sealer};
 use waxseal_manager::{Access, SessionManager};
@@ -41,41 +41,59 @@ pub(crate) fn record(sealed: Vec<u8>) -> Record {
     }
 }
 
-/// Asks a store in every way that reads rows; what came of it in words. Nothing may show a row that `is_over`.
+/// A way to read rows.
+#[derive(Clone, Copy)]
+pub(crate) enum Reading {
+    Load,
+    Revalidate,
+    List,
+    Owned,
+    Otherwise,
+}
+
+impl Reading {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Load, Self::Revalidate, Self::List, Self::Owned, Self::Otherwise];
+
+    /// Asks a store in this way; what came of it in words. It may not show a row that `is_over`.
+    pub(crate) async fn ask<S: SessionStore>(self, store: &S, key: &RecordKey, is_over: bool) -> String {
+        let lives = match self {
+            Self::Load => store.load(key, MOMENT).await.map(|found| match found {
+                Some(Found::Living(record)) => {
+                    assert!(record.device.len() <= 100_000, "a device of {} bytes", record.device.len());
+                    vec![Some(record.life)]
+                }
+                found => found.iter().map(|_| None).collect(),
+            }),
+            Self::Revalidate => store.revalidate(key, MOMENT).await.map(|found| match found {
+                Some(Found::Living(head)) => vec![Some(head.life)],
+                found => found.iter().map(|_| None).collect(),
+            }),
+            Self::List => {
+                let page = store.list(OWNER, None, 10, MOMENT).await;
+                page.map(|page| page.items.iter().map(|item| Some(item.life)).collect())
+            }
+            Self::Owned => {
+                let owned = store.owned(OWNER, key.public_id(), MOMENT).await;
+                owned.map(|found| found.iter().map(|(_, record)| Some(record.life)).collect())
+            }
+            Self::Otherwise => {
+                let page = store.sealed_otherwise([9; 4], None, 10, MOMENT).await;
+                page.map(|page| page.items.iter().map(|(_, record)| Some(record.life)).collect())
+            }
+        };
+        // Of what is there without a life, such as a tombstone, nothing is shown.
+        let shown: Vec<_> = lives.iter().flatten().flatten().collect();
+        assert!(shown.iter().all(|life| life.expires > MOMENT), "an expired row: {shown:?}");
+        assert!(!is_over || shown.is_empty(), "a row that is over: {shown:?}");
+        words(&format!("{:?}", lives.map(|lives| !lives.is_empty())))
+    }
+}
+
+/// Asks a store in every way that reads rows, at once, as far as it can; what came of it in words. Nothing may show a
+/// row that `is_over`.
 pub(crate) async fn ask<S: SessionStore>(store: &S, key: &RecordKey, is_over: bool) -> String {
-    // At once, as far as the store can.
-    let (loaded, revalidated, listed, owned, otherwise) = join5(
-        store.load(key, MOMENT),
-        store.revalidate(key, MOMENT),
-        store.list(OWNER, None, 10, MOMENT),
-        store.owned(OWNER, key.public_id(), MOMENT),
-        store.sealed_otherwise([9; 4], None, 10, MOMENT),
-    )
-    .await;
-    if let Ok(Some(Found::Living(record))) = &loaded {
-        assert!(record.device.len() <= 100_000, "a device of {} bytes", record.device.len());
-    }
-    let mut shown = Vec::new();
-    if let Ok(Some(Found::Living(record))) = &loaded {
-        shown.push(record.life);
-    }
-    if let Ok(Some(Found::Living(head))) = &revalidated {
-        shown.push(head.life);
-    }
-    if let Ok(Some((_, record))) = &owned {
-        shown.push(record.life);
-    }
-    shown.extend(listed.iter().flat_map(|page| &page.items).map(|item| item.life));
-    shown.extend(otherwise.iter().flat_map(|page| &page.items).map(|(_, record)| record.life));
-    assert!(shown.iter().all(|life| life.expires > MOMENT), "an expired row: {shown:?}");
-    assert!(!is_over || shown.is_empty(), "a row that is over: {shown:?}");
-    let shape = |text: String| words(&text);
-    let mut said = shape(format!("{:?}", loaded.map(|found| found.is_some())));
-    said += &shape(format!("{:?}", revalidated.map(|found| found.is_some())));
-    said += &shape(format!("{:?}", listed.map(|page| page.items.len())));
-    said += &shape(format!("{:?}", owned.map(|it| it.is_some())));
-    said += &shape(format!("{:?}", otherwise.map(|it| it.items.len())));
-    said
+    join_all(Reading::ALL.map(|reading| reading.ask(store, key, is_over))).await.concat()
 }
 
 /// A record whose sealed bytes anybody wrote, and one whose content was sealed with the right key.

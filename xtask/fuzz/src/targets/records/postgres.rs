@@ -9,7 +9,7 @@ use waxseal_postgres::deadpool_postgres::tokio_postgres::types::ToSql;
 use waxseal_postgres::deadpool_postgres::tokio_postgres::{self, Client, NoTls, Statement};
 use waxseal_store::{Found, Revision, SessionId, SessionStore, Swap, Timestamp};
 
-use super::{MOMENT, OWNER, ask, id, record, runtime};
+use super::{MOMENT, OWNER, Reading, id, record, runtime};
 use crate::target::{Target, words};
 
 /// The columns of a row, in lines: hash, revision, kid, five numbers, owner, device; the end of the tombstone under the
@@ -68,7 +68,7 @@ struct Row<'a> {
     device: &'a [u8],
     tombstone: i64,
     owner_generation: i64,
-    /// 0 for all reads, and a number for each write.
+    /// A number for each reading, and from 5 on for each write.
     call: u8,
     sealed: &'a [u8],
 }
@@ -95,7 +95,7 @@ impl<'a> Row<'a> {
             device: column(9),
             tombstone: number(10),
             owner_generation: number(11),
-            call: column(12).first().map_or(0, |byte| byte % 8),
+            call: column(12).first().map_or(0, |byte| byte % 12),
             sealed: column(13),
         }
     }
@@ -149,16 +149,16 @@ impl Rows {
         let revision = row.revision.try_into().map_or(new.revision, Revision::from_bytes);
         let next = SessionId::from_bytes([8; 32]).key();
         let done = match row.call {
-            1 => store.update(&key, &revision, &new, MOMENT).await.map(|swap| swap == Swap::Done),
-            2 => store.touch(&key, Timestamp::MAX, MOMENT).await,
-            3 => {
+            5 => store.update(&key, &revision, &new, MOMENT).await.map(|swap| swap == Swap::Done),
+            6 => store.touch(&key, Timestamp::MAX, MOMENT).await,
+            7 => {
                 let swap = store.renew(&key, &revision, &next, &new, Timestamp::MAX, MOMENT).await;
                 swap.map(|swap| swap == Swap::Done)
             }
-            4 => store.delete(&key, MOMENT).await,
-            5 => store.end(OWNER, key.public_id(), MOMENT).await,
+            8 => store.delete(&key, MOMENT).await,
+            9 => store.end(OWNER, key.public_id(), MOMENT).await,
             // A row of a generation to come, which no release writes, is not ended.
-            6 => {
+            10 => {
                 let ended = store.end_all(OWNER, None, MOMENT).await;
                 ended.map(|()| row.is_owned() && row.generation <= row.owner_generation)
             }
@@ -168,11 +168,11 @@ impl Rows {
         let is_living = matches!(left, Ok(Some(Found::Living(_))));
         assert!(!row.is_over() || !is_living, "a row that was over lives again: {left:?}");
         match (row.call, &done) {
-            (1, Ok(true)) => {
+            (5, Ok(true)) => {
                 assert!(matches!(&left, Ok(Some(Found::Living(left))) if *left == new), "{left:?}");
             }
-            (3..=6, Ok(true)) => assert!(!is_living, "a row that was ended: {left:?}"),
-            (7, Ok(_)) if !row.is_over() && row.hash == key.hash() => {
+            (7..=10, Ok(true)) => assert!(!is_living, "a row that was ended: {left:?}"),
+            (11, Ok(_)) if !row.is_over() && row.hash == key.hash() => {
                 assert!(is_living || left.is_err(), "a living row was purged: {left:?}");
             }
             _ => {}
@@ -186,6 +186,7 @@ impl Target for Rows {
         let hash =
             id().key().hash().iter().map(|&byte| if byte == b'\n' { b'.' } else { byte }).collect::<Vec<_>>();
         let good = |call: u8| {
+            let call = char::from(b'0' + call);
             let rest = format!(
                 "\n0123456789abcdef\n7\n9007199254740991\n1790000000000\n1790000000000\n9007199254740991\n0\n\
                  {OWNER}\nFirefox\n0\n0\n{call}\nsealed"
@@ -193,13 +194,14 @@ impl Target for Rows {
             [&hash[..], rest.as_bytes()].concat()
         };
         let extreme = |call: u8| {
+            let call = char::from(b'0' + call);
             let rest = format!(
                 "\n0123456789abcdef\n-2147483648\n9223372036854775807\n-9223372036854775808\n-1\n\n\
                  -9223372036854775808\nNULL\n\n-1\n9223372036854775807\n{call}\n"
             );
             rest.into_bytes()
         };
-        (0..8).flat_map(|call| [good(call), extreme(call)]).chain([Vec::new()]).collect()
+        (0..12).flat_map(|call| [good(call), extreme(call)]).chain([Vec::new()]).collect()
     }
 
     fn read(&mut self, input: &[u8]) -> String {
@@ -210,7 +212,10 @@ impl Target for Rows {
                 return "refused".to_owned();
             }
             match row.call {
-                0 => ask(&self.store, &key, row.is_over()).await,
+                0..5 => {
+                    let reading = Reading::ALL[usize::from(row.call)];
+                    format!("{} {}", row.call, reading.ask(&self.store, &key, row.is_over()).await)
+                }
                 _ => self.write(&row).await,
             }
         });
