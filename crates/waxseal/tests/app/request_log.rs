@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::client_of;
 use futures_util::stream;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::layer::SubscriberExt;
 use waxseal::testing::Client;
 use waxseal::{
     App, Body, Error, MemoryStore, Method, RepeatLimit, Request, Response, Result, Settings, html,
@@ -44,9 +44,9 @@ impl Printed {
         let printed = self.clone();
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_target(false);
         let filter: Targets = filter.parse().unwrap();
-        let lines =
-            lines.map_event_format(RepeatLimit::new).with_writer(move || printed.clone()).with_filter(filter);
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(lines))
+        let lines = lines.map_event_format(RepeatLimit::new).with_writer(move || printed.clone());
+        // For all layers: the filter of one layer hides a span that other threads want, and does not disable it.
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(filter))
     }
 }
 
