@@ -211,7 +211,51 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use waxseal_store::MemoryStore;
+    use waxseal_store::testing::FaultyStore;
+
     use super::*;
+    use crate::testing::Client;
+    use crate::{App, Request, Response, Result, SessionState, Settings, html};
+
+    async fn enter(request: Request) -> Result<Response> {
+        request.session().await?.insert("name", "Albus")?;
+        Ok(html("welcome"))
+    }
+
+    /// On the page that Prometheus reads, as the clock says: the store answers after a while.
+    #[tokio::test]
+    async fn the_time_of_a_call_on_the_store_is_in_its_bucket() {
+        let counters: &'static Counters = Box::leak(Box::default());
+        let store = FaultyStore::new(MemoryStore::new());
+        let app = App::new("demo").session_store(store.clone()).post("/enter", enter);
+        let settings = Settings { session_state: SessionState::Store, ..Settings::default() };
+        let client =
+            metrics::with_local_recorder(&counters, || Client::with_settings(app, &settings)).unwrap();
+        let shows = |operation: &str, end: &str| {
+            let name = format!("waxseal_store_call_duration_seconds_{end} ").replace("OF", operation);
+            let text = counters.text();
+            let found = text.lines().find_map(|line| line.strip_prefix(&name));
+            found.unwrap_or_else(|| panic!("no {name} in {text}")).parse::<f64>().unwrap()
+        };
+        assert_eq!(shows("create", r#"count{operation="OF"}"#), 0.0, "from the start");
+        store.set_held(true);
+        let answers = async {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            store.set_held(false);
+        };
+        let (answer, ()) = tokio::join!(client.post_form("/enter", &[]), answers);
+        assert_eq!(answer.status(), 200);
+        for (bound, count) in [("0.025", 0.0), ("10", 1.0), ("+Inf", 1.0)] {
+            let bucket = format!(r#"bucket{{operation="OF",le="{bound}"}}"#);
+            assert_eq!(shows("create", &bucket), count, "{bound}");
+        }
+        assert_eq!(shows("create", r#"count{operation="OF"}"#), 1.0);
+        assert!((0.03..10.0).contains(&shows("create", r#"sum{operation="OF"}"#)), "{}", counters.text());
+        assert_eq!(shows("load", r#"count{operation="OF"}"#), 0.0);
+    }
 
     #[test]
     fn the_page_is_what_prometheus_reads() {

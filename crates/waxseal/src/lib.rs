@@ -94,6 +94,7 @@ mod settings;
 mod signals;
 mod sqlite_parameters;
 mod start_error;
+mod start_line;
 mod start_warnings;
 mod states;
 mod static_source;

@@ -28,7 +28,7 @@ pub(crate) fn to_stderr(settings: &Settings) {
             if is_limited { json.map_event_format(RepeatLimit::new).boxed() } else { json.boxed() }
         }
     };
-    let log = tracing_subscriber::registry().with(lines.with_filter(filter.targets()));
+    let log = tracing_subscriber::registry().with(lines.with_filter(filter.targets(settings.access_log)));
     let _ = tracing::subscriber::set_global_default(log);
     if let Some(wrong) = wrong {
         tracing::warn!("{wrong}");

@@ -2,8 +2,16 @@
 
 use std::str::FromStr;
 
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
+
+/// The target of requests' spans.
+pub(crate) const REQUESTS: &str = "waxseal::request";
+/// The target of the access log.
+pub(crate) const ACCESS_LOG: &str = "waxseal::access";
+/// The target of the counts of repeated lines.
+pub(crate) const REPEATED: &str = "waxseal::repeated";
 
 /// Which lines are logged: a level for all modules, and levels for single modules, as in `RUST_LOG`.
 ///
@@ -22,7 +30,7 @@ pub struct LogFilter(Targets);
 impl Default for LogFilter {
     /// `info`.
     fn default() -> Self {
-        Self(Targets::new().with_default(tracing::Level::INFO))
+        Self(Targets::new().with_default(Level::INFO))
     }
 }
 
@@ -42,8 +50,19 @@ impl LogFilter {
         }
     }
 
-    pub(crate) fn targets(&self) -> Targets {
-        self.0.clone()
+    /// The targets of this filter, and those that a level for all modules does not decide unless they are named: the
+    /// counts of lines that passed the filter, and an access log that was asked for, with the spans that it shows.
+    pub(crate) fn targets(&self, access_log: bool) -> Targets {
+        let added = [
+            (REPEATED, Level::INFO, true),
+            (ACCESS_LOG, Level::INFO, access_log),
+            (REQUESTS, Level::ERROR, access_log),
+        ];
+        added.into_iter().fold(self.0.clone(), |targets, (target, level, is_wanted)| {
+            let is_decided =
+                self.0.would_enable(target, &level) || self.0.iter().any(|(named, _)| named == target);
+            if is_wanted && !is_decided { targets.with_target(target, level) } else { targets }
+        })
     }
 }
 
@@ -72,8 +91,6 @@ fn is_module(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
-
     use super::*;
 
     #[test]
@@ -86,7 +103,33 @@ mod tests {
             ("waxseal_manager::open", Level::TRACE, false),
             ("hyper::proto", Level::ERROR, false),
         ] {
-            assert_eq!(filter.targets().would_enable(target, &level), is_logged, "{target} at {level}");
+            assert_eq!(filter.targets(false).would_enable(target, &level), is_logged, "{target} at {level}");
+        }
+    }
+
+    /// Whoever wants warnings alone and an access log gets both, and how often a line was repeated.
+    #[test]
+    fn a_level_for_all_modules_hides_neither_counts_nor_an_access_log_that_was_asked_for() {
+        for (text, access_log, enabled) in [
+            ("info", false, [true, true, true]),
+            ("warn", false, [true, false, true]),
+            ("warn", true, [true, true, true]),
+            ("off", false, [true, false, false]),
+            ("off", true, [true, true, true]),
+            ("waxseal=error,shop=info", true, [true, true, true]),
+            ("info,waxseal::access=off", true, [true, false, true]),
+            ("off,waxseal::request=off,waxseal::repeated=off", true, [false, true, false]),
+        ] {
+            let targets = text.parse::<LogFilter>().unwrap().targets(access_log);
+            let found = [(REPEATED, Level::INFO), (ACCESS_LOG, Level::INFO), (REQUESTS, Level::ERROR)]
+                .map(|(target, level)| targets.would_enable(target, &level));
+            assert_eq!(found, enabled, "{text}, {access_log}");
+            let below = targets.would_enable("waxseal::request::body", &Level::WARN);
+            assert_eq!(
+                below,
+                matches!(text, "info" | "warn" | "info,waxseal::access=off"),
+                "{text}: no other module's lines"
+            );
         }
     }
 
@@ -97,10 +140,10 @@ mod tests {
             assert!(wrong.contains(text) && wrong.contains("info,waxseal_manager=debug"), "{wrong}");
         }
         let (filter, wrong) = LogFilter::from_rust_log(Some("a=b=c"));
-        assert!(filter.targets().would_enable("shop", &Level::INFO));
+        assert!(filter.targets(false).would_enable("shop", &Level::INFO));
         assert!(wrong.unwrap().starts_with("RUST_LOG is not used: `a=b=c` is no log filter"));
         assert_eq!(LogFilter::from_rust_log(Some("")).1, None);
         let (filter, wrong) = LogFilter::from_rust_log(Some("shop"));
-        assert!(filter.targets().would_enable("shop::cart", &Level::TRACE) && wrong.is_none());
+        assert!(filter.targets(false).would_enable("shop::cart", &Level::TRACE) && wrong.is_none());
     }
 }

@@ -14,6 +14,8 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::log_filter::{ACCESS_LOG, REPEATED};
+
 /// The interval at which repetitions are reported.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 /// The most lines of one place in the code that are told apart. Beyond that, all its lines count as one. Each place has
@@ -21,10 +23,6 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 const MAX_LINES: usize = 32;
 /// The most bytes of a line's text that a report quotes.
 const MAX_TEXT_BYTES: usize = 300;
-/// The target of the reports, which are not limited.
-const REPORTS: &str = "waxseal::repeated";
-/// The target of the access log, which is not limited.
-const ACCESS_LOG: &str = "waxseal::access";
 
 /// A format of log lines that limits repeated lines of Waxseal's crates. Of lines with the same text the first is written;
 /// then, once a minute, one line says how often it was repeated. So neither an outage nor an attack floods the log.
@@ -77,9 +75,9 @@ impl<F> RepeatLimit<F> {
 pub(crate) fn report() {
     for Line { level, text: line, repeated } in TABLE.take_repeated() {
         match level {
-            Level::ERROR => tracing::error!(target: REPORTS, repeated, line, "repeated lines"),
-            Level::WARN => tracing::warn!(target: REPORTS, repeated, line, "repeated lines"),
-            _ => tracing::info!(target: REPORTS, repeated, line, "repeated lines"),
+            Level::ERROR => tracing::error!(target: REPEATED, repeated, line, "repeated lines"),
+            Level::WARN => tracing::warn!(target: REPEATED, repeated, line, "repeated lines"),
+            _ => tracing::info!(target: REPEATED, repeated, line, "repeated lines"),
         }
     }
 }
@@ -151,7 +149,7 @@ impl Visit for Text {
 
 fn is_limited(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
-    let is_ours = target.starts_with("waxseal") && target != REPORTS && target != ACCESS_LOG;
+    let is_ours = target.starts_with("waxseal") && target != REPEATED && target != ACCESS_LOG;
     metadata.is_event() && is_ours && *metadata.level() <= Level::INFO
 }
 

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use tracing::{Span, field};
 
+use crate::log_filter::{ACCESS_LOG, REQUESTS};
 use crate::request::Request;
 
 /// What the log shows about requests.
@@ -18,8 +19,9 @@ impl RequestLog {
     /// Creates the span of a request, within which everything else is logged. Fields that depend on the response are
     /// empty until [`end`](Self::end).
     pub(crate) fn span(&self, request: &Request) -> Span {
-        tracing::info_span!(
-            target: "waxseal::request",
+        // Of the highest level, so that each line that a filter lets through has its request's id.
+        tracing::error_span!(
+            target: REQUESTS,
             "request",
             id = request.id(),
             method = %request.method(),
@@ -33,9 +35,16 @@ impl RequestLog {
 
     /// Adds the response's fields to the span, and writes the line of the access log.
     pub(crate) fn end(&self, span: &Span, request: &Request, status: StatusCode, seconds: f64) {
-        if span.is_disabled() {
-            return;
+        if !span.is_disabled() {
+            self.complete(span, request, status, seconds);
         }
+        if self.access {
+            let client = request.remote_addr().map(field::display);
+            tracing::info!(target: ACCESS_LOG, parent: span, path = request.path(), client, "answered");
+        }
+    }
+
+    fn complete(&self, span: &Span, request: &Request, status: StatusCode, seconds: f64) {
         span.record("status", status.as_u16());
         span.record("latency_ms", (seconds * 1e6).round() / 1e3);
         if let Some(visit) = request.asked_session().and_then(|handle| handle.visit()) {
@@ -45,10 +54,6 @@ impl RequestLog {
             {
                 span.record("session_id", field::display(id));
             }
-        }
-        if self.access {
-            let client = request.remote_addr().map(field::display);
-            tracing::info!(target: "waxseal::access", parent: span, path = request.path(), client, "answered");
         }
     }
 }

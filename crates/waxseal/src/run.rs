@@ -1,9 +1,10 @@
 //! Running an app as a program: settings, secrets, log, signals.
 
 use std::ffi::OsString;
+use std::io;
 
 use clap::{CommandFactory, FromArgMatches};
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use waxseal_keys::Secrets;
 
 use crate::app::App;
@@ -18,6 +19,19 @@ use crate::{log, panic_limit};
 enum Call {
     Serve(Box<Settings>),
     Command { name: String, args: Vec<String> },
+}
+
+impl Call {
+    /// Starts the threads that answer requests.
+    fn runtime(&self) -> io::Result<Runtime> {
+        let mut runtime = runtime::Builder::new_multi_thread();
+        if let Self::Serve(settings) = self
+            && let Some(workers) = settings.limits.workers
+        {
+            runtime.worker_threads(workers.get());
+        }
+        runtime.enable_all().build()
+    }
 }
 
 impl App {
@@ -86,8 +100,7 @@ impl App {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        tracing::info!("secret key {secrets}: {}", secrets.roles());
-        introduce(&server, &settings);
+        introduce(&server, &settings, &secrets);
         tracing::info!("{mode} server on {}, stop it with Ctrl-C", server.endpoint());
         tokio::select! {
             served = server.serve_until(interruption, hangups) => served,
@@ -101,13 +114,8 @@ impl App {
             return Err(StartError::InsideRuntime);
         }
         let call = self.call(args);
-        let mut runtime = runtime::Builder::new_multi_thread();
-        if let Call::Serve(settings) = &call
-            && let Some(workers) = settings.limits.workers
-        {
-            runtime.worker_threads(workers.get());
-        }
-        runtime.enable_all().build().map_err(StartError::Runtime)?.block_on(self.answer_call(call))
+        let runtime = call.runtime().map_err(StartError::Runtime)?;
+        runtime.block_on(self.answer_call(call))
     }
 
     /// Parses the arguments. On `--help` and on mistakes it prints a text and ends the program.
@@ -139,25 +147,39 @@ impl App {
 }
 
 /// Logs what the server runs and the addresses of its other pages.
-fn introduce(server: &AppServer, settings: &Settings) {
-    tracing::info!("{}", server.service().summary(settings, server.connections()));
+fn introduce(server: &AppServer, settings: &Settings, secrets: &Secrets) {
+    tracing::info!("{}", server.service().start_line(settings, secrets, server.connections()));
     if let Some(address) = server.admin_address() {
         tracing::info!("/metrics and /health for the operator on http://{address}");
     }
     if let Some(address) = server.health_address() {
         tracing::info!("/health/live and /health/ready for a load balancer on http://{address}");
     }
-    if !settings.proxies.root_path.as_str().is_empty() && settings.session_cookie_name.is_none() {
-        tracing::info!(
-            "below {}: another app on this host needs another --session-cookie-name, since the cookie is the host's",
-            settings.proxies.root_path
-        );
+    if let Some(hint) = names_on_one_host(settings) {
+        tracing::info!("{hint}");
     }
+}
+
+/// What an app below a path has to be told about its neighbours, unless its cookie has a name of its own.
+fn names_on_one_host(settings: &Settings) -> Option<String> {
+    let proxies = &settings.proxies;
+    let place = match proxies.root_path.as_str() {
+        "" if proxies.trusted_proxies.is_empty() || !proxies.is_told_a_path() => return None,
+        "" => "below the path that a proxy says",
+        path => &format!("below {path}"),
+    };
+    settings.session_cookie_name.is_none().then(|| {
+        format!(
+            "{place}: another app on this host needs another --session-cookie-name, since the cookie is the host's"
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use clap::Parser;
 
     use super::*;
 
@@ -190,6 +212,41 @@ mod tests {
         assert_eq!(*greeted.lock().unwrap(), "Merlin");
         assert_eq!(run(&[]).unwrap_err().to_string(), "the command `greet` failed: 400 Bad Request: whom?");
         assert_eq!(*greeted.lock().unwrap(), "Merlin");
+    }
+
+    #[test]
+    fn as_many_threads_answer_requests_as_the_setting_says() {
+        for workers in [1, 3] {
+            let call = App::new("demo").call(vec!["demo".into(), format!("--workers={workers}").into()]);
+            assert_eq!(call.runtime().unwrap().metrics().num_workers(), workers);
+        }
+    }
+
+    #[test]
+    fn an_app_below_a_path_says_that_its_neighbour_needs_another_name() {
+        for (flags, place) in [
+            (&[][..], None),
+            (&["--root-path=/app"], Some("below /app: ")),
+            (&["--root-path=/app", "--session-cookie-name=__Host-app"], None),
+            (&["--trusted-proxies=10.0.0.1"], None),
+            (
+                &["--trusted-proxies=10.0.0.1", "--forwarded-headers=for,prefix"],
+                Some("below the path that a proxy says: "),
+            ),
+            (&["--forwarded-headers=prefix"], None),
+            (
+                &["--trusted-proxies=unix", "--forwarded-headers=prefix", "--session-cookie-name=__Host-app"],
+                None,
+            ),
+        ] {
+            let settings = Settings::try_parse_from([&["app"], flags].concat()).unwrap();
+            let hint = names_on_one_host(&settings);
+            assert_eq!(hint.is_some(), place.is_some(), "{flags:?}: {hint:?}");
+            assert!(
+                hint.iter().all(|hint| hint.starts_with(place.unwrap_or_default())),
+                "{flags:?}: {hint:?}"
+            );
+        }
     }
 
     #[tokio::test]

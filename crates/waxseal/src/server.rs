@@ -182,7 +182,9 @@ impl AppServer {
         let service = self.service.clone();
         beside.spawn(async move { service.maintain().await });
         beside.spawn(async {
+            // The first tick of an interval is at once, and would forget the lines of the first requests.
             let mut minutes = tokio::time::interval(repeat_limit::INTERVAL);
+            minutes.reset();
             loop {
                 minutes.tick().await;
                 repeat_limit::report();
@@ -214,5 +216,83 @@ impl AppServer {
         last_ends::finish(&sessions).await;
         repeat_limit::report();
         Ok(served?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use tokio::time::sleep;
+    use tracing_subscriber::layer::SubscriberExt;
+    use waxseal_crypto::SecretKey;
+
+    use super::*;
+    use crate::RepeatLimit;
+
+    #[derive(Clone, Default)]
+    struct Printed(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Printed {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Printed {
+        /// The lines about ink since the last call.
+        fn take(&self) -> Vec<String> {
+            let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+            text.lines()
+                .filter(|line| line.contains("ink"))
+                .map(|line| line.trim_start().to_owned())
+                .collect()
+        }
+    }
+
+    /// The only unit test that serves an app: what is counted is the process's.
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_repeats_is_logged_once_and_then_counted_each_minute() {
+        let printed = Printed::default();
+        let written = printed.clone();
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_target(false);
+        let lines = lines.map_event_format(RepeatLimit::new).with_writer(move || written.clone());
+        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        std::fs::write(&path, &*SecretKey::from_bytes([1; 32]).to_text()).unwrap();
+        let settings = Settings { port: 0, ..Settings::default() };
+        let secrets = Secrets::from_file(&path, &settings, "demo").unwrap();
+        let server = App::new("demo").bind(&settings, &secrets).await.unwrap();
+        let log = |times| (0..times).for_each(|_| tracing::warn!("out of ink"));
+        let first = "WARN out of ink";
+        let count = |repeated: u32| format!("WARN repeated lines repeated={repeated} line=\"out of ink\"");
+        let minutes = async {
+            log(1);
+            assert_eq!(printed.take(), [first]);
+            // Between two reports.
+            sleep(repeat_limit::INTERVAL / 2).await;
+            for (times, said, reported) in [
+                (3, vec![], vec![count(3)]),
+                (2, vec![], vec![count(2)]),
+                (0, vec![], vec![]),
+                (1, vec![first.to_owned()], vec![]),
+                // The line was not repeated in the minute before, and is another one again.
+                (1, vec![first.to_owned()], vec![]),
+            ] {
+                log(times);
+                assert_eq!(printed.take(), said, "{times}");
+                sleep(repeat_limit::INTERVAL).await;
+                assert_eq!(printed.take(), reported, "{times}, a minute later");
+            }
+            log(6);
+        };
+        server.serve(minutes).await.unwrap();
+        assert_eq!(printed.take(), [first.to_owned(), count(5)], "at the end");
     }
 }

@@ -16,6 +16,7 @@ use waxseal_crypto::Keyring;
 #[cfg(feature = "device")]
 use waxseal_http::DeviceCall;
 use waxseal_http::{Scheme, SessionLayer, development, is_local_path, origin};
+use waxseal_keys::Secrets;
 use waxseal_manager::Visit;
 use waxseal_server::{
     Body, Limits, Peer, RouteMatch, Router, StaticFiles, catching_panics_of, timeout_catching_panics,
@@ -33,7 +34,7 @@ use crate::response::Response;
 use crate::route::Target;
 use crate::settings::Settings;
 use crate::template_setup::RequestValues;
-use crate::{csrf, ends, panel, policy_advice, redirects, security_headers, under_path};
+use crate::{csrf, ends, panel, policy_advice, redirects, security_headers, start_line, under_path};
 
 /// What an error page and the hooks after a handler have together, once the time of a request is up.
 const OVERTIME: Duration = Duration::from_secs(2);
@@ -118,26 +119,9 @@ impl AppService {
         self.sessions().set_keyring(keyring);
     }
 
-    /// One line about the running app: version, state and store, cookie, limits, proxies. It has no secrets.
-    pub(crate) fn summary(&self, settings: &Settings, connections: u32) -> String {
-        let AppContext { sessions, limits, name, state, store, proxies, .. } = &self.shared.context;
-        let cookie = sessions.cookie();
-        format!(
-            "waxseal {} serves `{name}`: sessions in state {state}{}, store {store}; cookie {}{}; body up to {} bytes, \
-             request {} s, {connections} connections, shutdown delay {} s and grace {} s; trusted proxies: {}",
-            env!("CARGO_PKG_VERSION"),
-            settings.outage_policy(),
-            cookie.name(),
-            if cookie.is_secure() { ", Secure" } else { " over plain HTTP, too" },
-            limits.body,
-            limits.request_time.as_secs_f64(),
-            limits.shutdown_delay.as_secs_f64(),
-            limits.shutdown_grace.as_secs_f64(),
-            match &proxies.trusted_proxies {
-                none if none.is_empty() => "none".to_owned(),
-                proxies => proxies.to_string(),
-            },
-        )
+    /// The line with which a server says what it runs.
+    pub(crate) fn start_line(&self, settings: &Settings, secrets: &Secrets, connections: u32) -> String {
+        start_line::of(&self.shared.context, settings, secrets, connections)
     }
 
     /// The layer that loads, saves, lists and ends the sessions.

@@ -23,6 +23,7 @@ fn hangs(length: Duration) {
     let cluster = Cluster::start(&[]);
     let url = cluster.url("postgres") + more_time(length);
     let said = outage(&url, length, || cluster.signal("STOP"), || cluster.signal("CONT"));
+    assert!(said.iter().all(|said| said.contains(", store postgres://")), "at start: {said:?}");
     assert!(said.iter().all(|said| !said.contains("fawkes")), "the password: {said:?}");
 }
 
@@ -30,6 +31,7 @@ fn is_killed(length: Duration) {
     let cluster = RefCell::new(Cluster::start(&[]));
     let url = cluster.borrow().url("postgres") + more_time(length);
     let said = outage(&url, length, || cluster.borrow_mut().kill(), || cluster.borrow_mut().run());
+    assert!(said.iter().all(|said| said.contains(", store postgres://")), "at start: {said:?}");
     assert!(said.iter().all(|said| !said.contains("fawkes")), "the password: {said:?}");
 }
 

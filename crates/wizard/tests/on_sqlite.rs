@@ -11,7 +11,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use outage::{Answer, Policy, Visitor};
+use outage::{Answer, Policy, Visitor, assert_counted};
 use program::{Program, folder, refused_store, secret, why_not};
 use rusqlite::Connection;
 
@@ -194,6 +194,7 @@ fn with_a_disk(bytes: u32) -> Option<[String; 6]> {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_stops_forms_alone_until_there_is_room() {
+    let begin = Instant::now();
     let Some(under) = with_a_disk(2 << 20) else { return };
     let under = under.each_ref().map(String::as_str);
     let visitor = Visitor::under(&under, "sqlite:disk/sessions.db", Policy::Refuse);
@@ -218,7 +219,9 @@ fn a_full_disk_stops_forms_alone_until_there_is_room() {
     }
     assert_sound(&elsewhere.path().join("sessions.db"));
     let said = visitor.end().said;
+    let words = "503 Service Unavailable: the session store does not answer; try again in some seconds: ";
     assert!(said.contains("no room for the session database; free disk space"), "{said}");
+    assert_counted(&said, words, 3, begin);
 }
 
 #[cfg(target_os = "linux")]

@@ -253,6 +253,121 @@ fn the_first_lines_say_what_is_in_force() {
 }
 
 #[test]
+fn the_first_lines_warn_of_what_is_probably_a_mistake() {
+    let secret = secret();
+    for (variables, arguments, expected) in [
+        (
+            &[("WAXSEAL_SESION_STORE", "sqlite:a.db")][..],
+            &["--session-state=mirrored", "--root-path=/app"][..],
+            &[
+                "WARN sessions in state mirrored are in this process's memory: they end with it, and no other server has \
+                 them; name a --session-store",
+                "WARN the variable WAXSEAL_SESION_STORE is no setting and is not used; did you mean WAXSEAL_SESSION_STORE?",
+                "INFO below /app: another app on this host needs another --session-cookie-name, since the cookie is the \
+                 host's",
+            ][..],
+        ),
+        (
+            &[("RUST_LOG", "a=b=c")],
+            &["--session-store=sqlite:sessions.db"],
+            &[
+                "WARN RUST_LOG is not used: `a=b=c` is no log filter; write a level",
+                "WARN sessions are in the visitors' cookies, and the session store keeps the list of revoked ones alone",
+            ],
+        ),
+        (&[], &["--session-state=store", "--session-store=sqlite:sessions.db"], &[]),
+    ] {
+        let variables = [&[("SECRET_KEY", &*secret)], variables].concat();
+        let program = Program::start(&variables, &[&["--port=0"], arguments].concat());
+        let said = program.heard();
+        assert!(expected.iter().all(|line| said.contains(line)), "{said}");
+        let warnings = expected.iter().filter(|line| line.starts_with("WARN")).count();
+        assert_eq!(said.matches(" WARN ").count(), warnings, "{said}");
+    }
+}
+
+/// The variable that all Rust programs know, unless there is one of our own; and an access log whatever the level is.
+#[test]
+fn the_log_is_what_rust_log_or_the_setting_says() {
+    let secret = secret();
+    // With it a program says its address.
+    let address = "waxseal::run=info";
+    for (rust_log, variable, access_log, [has_debug, has_refusal, has_access]) in [
+        (format!("debug,{address}"), String::new(), "false", [true, true, false]),
+        (format!("warn,{address}"), String::new(), "true", [false, false, true]),
+        ("trace".to_owned(), format!("warn,{address}"), "false", [false, false, false]),
+        (format!("off,{address},waxseal_http=info"), String::new(), "false", [false, true, false]),
+    ] {
+        let variables = [("SECRET_KEY", &*secret), ("RUST_LOG", &rust_log), ("WAXSEAL_LOG", &variable)];
+        let program = Program::start(&variables, &["--port=0", &format!("--access-log={access_log}")]);
+        let answer = exchange(&program, "GET /wizard/success", "cookie: __Host-session=bad\r\n", "");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        exchange(&program, "GET /nowhere", "", "");
+        program.signal("TERM");
+        let said = program.wait().said;
+        let found = ["404 Not Found", "session cookie refused", "answered path=\"/nowhere\""];
+        assert_eq!(
+            found.map(|words| said.contains(words)),
+            [has_debug, has_refusal, has_access],
+            "{rust_log}: {said}"
+        );
+        assert!(!has_access || said.contains("route=\"unmatched\" status=404 latency_ms="), "{said}");
+    }
+}
+
+#[test]
+fn json_lines_are_objects_with_the_fields_of_their_request() {
+    let arguments = ["--port=0", "--log-format=json", "--access-log=true"];
+    let program = Program::start(&[("SECRET_KEY", &secret())], &arguments);
+    let field = "cookie: __Host-session=bad\r\n";
+    let answers = [0, 1].map(|_| exchange(&program, "GET /wizard/success?token=secret", field, ""));
+    program.signal("TERM");
+    let said = program.wait().said;
+    let lines: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    for line in &lines {
+        let has = |name| line[name].as_str().is_some_and(|text| !text.is_empty());
+        assert!(["timestamp", "level", "target", "message"].into_iter().all(has), "{line}");
+    }
+    let about =
+        |message: &str| lines.iter().filter(move |line| line["message"] == message).collect::<Vec<_>>();
+    // The second was counted, as in a log of text.
+    let [refused] = *about("session cookie refused") else { panic!("{said}") };
+    let [repeated] = *about("repeated lines") else { panic!("{said}") };
+    assert_eq!(repeated["repeated"], 1, "{repeated}");
+    let ids = answers
+        .each_ref()
+        .map(|answer| answer.split("x-request-id: ").nth(1).unwrap().lines().next().unwrap());
+    assert_eq!((&refused["span"]["id"], &refused["level"]), (&ids[0].into(), &"INFO".into()), "{refused}");
+    assert!(refused["reason"].is_string(), "{refused}");
+    let answered = about("answered");
+    assert_eq!(answered.len(), 2, "{said}");
+    for (line, id) in answered.into_iter().zip(ids) {
+        let span = &line["span"];
+        assert_eq!((&span["id"], &span["route"]), (&id.into(), &"/wizard/success".into()), "{line}");
+        assert_eq!((&span["method"], &span["status"]), (&"GET".into(), &200.into()), "{line}");
+        assert!(span["latency_ms"].is_number() && span["session"] == "read", "{line}");
+        assert_eq!(
+            (&line["path"], &line["client"]),
+            (&"/wizard/success".into(), &"127.0.0.1".into()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn it_says_its_version() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_wizard"))
+        .arg("--version")
+        .env_clear()
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let expected = concat!("waxseal ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+#[test]
 fn a_developer_sees_each_line_however_often_it_comes() {
     for format in ["text", "json"] {
         let arguments = ["--port=0", "--development", &format!("--log-format={format}")];

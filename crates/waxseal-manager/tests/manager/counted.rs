@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// The counters and gauges of one test, by name and the values of labels: `name value value`.
+/// The counters, gauges and numbers of samples of one test, by name and the values of labels: `name value value`.
 #[derive(Default)]
 pub(crate) struct Counted(Mutex<HashMap<String, Arc<AtomicU64>>>);
 
@@ -16,6 +16,21 @@ impl Counted {
     pub(crate) fn of(&self, name: &str) -> u64 {
         self.0.lock().unwrap()[name].load(Ordering::Relaxed)
     }
+
+    fn entry(&self, key: &metrics::Key) -> Arc<AtomicU64> {
+        let values = key.labels().map(|label| label.value());
+        let name = std::iter::once(key.name()).chain(values).collect::<Vec<_>>().join(" ");
+        self.0.lock().unwrap().entry(name).or_default().clone()
+    }
+}
+
+/// The number of samples of a histogram.
+struct Samples(Arc<AtomicU64>);
+
+impl metrics::HistogramFn for Samples {
+    fn record(&self, _: f64) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl metrics::Recorder for Counted {
@@ -24,16 +39,14 @@ impl metrics::Recorder for Counted {
     fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
 
     fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
-        let values = key.labels().map(|label| label.value());
-        let name = std::iter::once(key.name()).chain(values).collect::<Vec<_>>().join(" ");
-        metrics::Counter::from_arc(self.0.lock().unwrap().entry(name).or_default().clone())
+        metrics::Counter::from_arc(self.entry(key))
     }
 
     fn register_gauge(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
-        metrics::Gauge::from_arc(self.0.lock().unwrap().entry(key.name().to_owned()).or_default().clone())
+        metrics::Gauge::from_arc(self.entry(key))
     }
 
-    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
-        metrics::Histogram::noop()
+    fn register_histogram(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
+        metrics::Histogram::from_arc(Arc::new(Samples(self.entry(key))))
     }
 }

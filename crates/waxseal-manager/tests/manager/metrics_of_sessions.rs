@@ -121,6 +121,8 @@ async fn calls_on_the_store_are_counted_by_operation_and_outcome() {
         assert_eq!(saved.is_ok(), fault.is_none(), "{fault:?}");
         assert_eq!(calls(&counted, "create"), expected, "{fault:?}");
         assert_eq!(calls(&counted, "update"), [0; 7], "{fault:?}");
+        let timed = |operation| counted.of(&format!("waxseal_store_call_duration_seconds {operation}"));
+        assert_eq!((timed("create"), timed("update")), (expected.iter().sum(), 0), "{fault:?}");
         if let Ok(Outcome::Set { token, .. }) = saved {
             sessions.open(token.as_bytes(), Access::Read, at(1)).unwrap().load(at(1)).await.unwrap();
             assert_eq!(calls(&counted, "load"), [1, 0, 0, 0, 0, 0, 0]);

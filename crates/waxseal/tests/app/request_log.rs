@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::client_of;
 use futures_util::stream;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::layer::SubscriberExt;
 use waxseal::testing::Client;
 use waxseal::{
     App, Body, Error, MemoryStore, Method, RepeatLimit, Request, Response, Result, Settings, html,
@@ -36,12 +36,17 @@ impl Printed {
 
     /// Logs here what this thread does while the guard lives, from level info up.
     fn log(&self) -> tracing::subscriber::DefaultGuard {
+        self.log_what("info")
+    }
+
+    /// Logs here what this thread does while the guard lives, and `filter` lets through.
+    fn log_what(&self, filter: &str) -> tracing::subscriber::DefaultGuard {
         let printed = self.clone();
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_target(false);
-        let filter = Targets::new().with_default(tracing::Level::INFO);
-        let lines =
-            lines.map_event_format(RepeatLimit::new).with_writer(move || printed.clone()).with_filter(filter);
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(lines))
+        let filter: Targets = filter.parse().unwrap();
+        let lines = lines.map_event_format(RepeatLimit::new).with_writer(move || printed.clone());
+        // For all layers: the filter of one layer hides a span that other threads want, and does not disable it.
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(filter))
     }
 }
 
@@ -205,6 +210,35 @@ async fn spans_name_the_public_id_of_a_session_where_the_app_allows_it() {
         let lines = printed.take();
         assert_eq!(lines[0].contains(" session_id="), log_session_id, "{lines:?}");
     }
+}
+
+#[tokio::test]
+async fn a_filter_of_warnings_leaves_errors_their_request_and_may_let_the_access_log_through() {
+    for (filter, access_log, expected) in [
+        ("warn", false, 1),
+        ("warn", true, 1),
+        ("error", true, 1),
+        ("warn,waxseal::access=info", true, 2),
+        ("warn,waxseal::access=info", false, 1),
+        ("off", true, 0),
+    ] {
+        let printed = Printed::default();
+        let _guard = printed.log_what(filter);
+        let client = client(Settings { access_log, ..Settings::default() });
+        // Its id makes each line another one.
+        let id = id_of(&client.get("/fail").await);
+        let lines = printed.take();
+        let span = format!("request{{id=\"{id}\" method=GET route=\"/fail\"");
+        assert!(lines.iter().all(|line| line.contains(&span)), "{filter}: {lines:?}");
+        assert_eq!(lines.len(), expected, "{filter}, {access_log}: {lines:?}");
+        if expected == 2 {
+            assert!(lines[1].starts_with("INFO ") && lines[1].contains(" status=500 "), "{lines:?}");
+        }
+    }
+    let printed = Printed::default();
+    let _guard = printed.log_what("off,waxseal::access=info");
+    client(Settings { access_log: true, ..Settings::default() }).get("/name/albus").await;
+    assert_eq!(printed.take(), ["INFO answered path=\"/name/albus\" client=127.0.0.1"]);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
@@ -230,7 +231,7 @@ impl Visitor {
 /// wizards.
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: impl FnOnce()) -> [String; 4] {
-    let patience = patience(length);
+    let (patience, begin) = (patience(length), Instant::now());
     let visitors = Policy::ALL.map(|policy| Visitor::new(place, policy));
     for visitor in &visitors {
         visitor.assert_plain_pages();
@@ -254,17 +255,35 @@ pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: i
         }
         start.elapsed()
     });
-    for ((visitor, looks), took) in visitors.iter().zip(looks).zip(times) {
+    for ((visitor, looks), took) in visitors.iter().zip(&looks).zip(times) {
         assert!(took < patience, "{:?}: {took:?}", visitor.policy);
         eprintln!("{:?}: {looks} looks in {length:?}, all well again after {took:?}", visitor.policy);
     }
+    let mut looks = looks.into_iter();
     visitors.map(|visitor| {
-        let policy = visitor.policy;
+        // Each looked once with a form, and some with a page, too.
+        let refused = looks.next().unwrap();
         let said = visitor.end().said;
         let line = "503 Service Unavailable: the session store does not answer; try again in some seconds: ";
-        assert!(said.contains(line), "{policy:?}: {said}");
+        assert_counted(&said, line, refused, begin);
         said
     })
+}
+
+/// Asserts that a wizard, which began after `begin`, has logged each reason that begins with `words` once a minute at most,
+/// and how often it came again, so that at least `times` are accounted for.
+#[track_caller]
+pub(crate) fn assert_counted(said: &str, words: &str, times: usize, begin: Instant) {
+    let lines = said.lines().filter(|line| line.contains(words));
+    let (counts, lines): (Vec<_>, Vec<_>) =
+        lines.partition(|line| line.contains(" repeated lines repeated="));
+    let reason = |line: &str| line[line.find(words).unwrap()..].split(" request=").next().unwrap().to_owned();
+    let reasons: BTreeSet<_> = lines.iter().map(|line| reason(line)).collect();
+    let minutes = 1 + usize::try_from(begin.elapsed().as_secs() / 60).unwrap();
+    assert!((1..=reasons.len() * minutes).contains(&lines.len()) && reasons.len() <= 8, "{said}");
+    let count = |line: &&str| line.split("repeated=").nth(1)?.split(' ').next()?.parse::<usize>().ok();
+    let counted: usize = counts.iter().map(|line| count(line).unwrap()).sum();
+    assert!(lines.len() + counted >= times, "{times} were refused: {said}");
 }
 
 /// The most time for a page that asks a store that is away, and the time after the store's return within which everything
