@@ -206,9 +206,14 @@ impl Cluster {
 
     /// Runs statements, a line each, as the superuser, while the server is stopped.
     pub fn run_alone(&self, sql: &str) {
+        self.run_alone_in("postgres", sql);
+    }
+
+    /// The same in another database.
+    pub fn run_alone_in(&self, database: &str, sql: &str) {
         assert!(self.server.is_none(), "it is running");
         let mut command = self.command("postgres");
-        command.arg("--single").arg("-D").arg(self.data()).arg("postgres");
+        command.arg("--single").arg("-D").arg(self.data()).arg(database);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
@@ -291,6 +296,12 @@ impl Cluster {
     /// The folder that the small disk is mounted on.
     pub fn disk(&self) -> PathBuf {
         self.folder.path().join("disk")
+    }
+
+    /// The folder with the server's programs and clients.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        &self.programs
     }
 
     fn data(&self) -> PathBuf {

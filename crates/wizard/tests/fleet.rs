@@ -1,6 +1,8 @@
 //! Two wizards behind nginx with one store, as an operator would run them.
 #![cfg(target_os = "linux")]
 
+#[path = "fleet/backup.rs"]
+mod backup;
 mod behind;
 mod dashboard;
 #[path = "fleet/day.rs"]
