@@ -138,6 +138,14 @@ fn the_largest_cookie_arrives_behind_nginx() {
     behind::large_heads::arrive(store_tests::front::Kind::Nginx);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn two_servers_below_a_path_as_documented() {
+    let plan = behind::Plan { kind: store_tests::front::Kind::Nginx, store: None, root: "/app", more: &[] };
+    let site = behind::Site::start(plan);
+    behind::load::Visitor::new(&site.client, plan.root, "Merlin").look().unwrap();
+}
+
 /// The seconds that a page gives behind these words.
 fn seconds(page: &str, words: &str) -> Duration {
     let (_, rest) = page.split_once(words).unwrap_or_else(|| panic!("the recipe says {words:?}"));
