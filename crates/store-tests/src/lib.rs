@@ -26,9 +26,15 @@ pub mod sentinel;
 #[cfg(unix)]
 pub use process::free_port;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use waxseal_store::NetworkOptions;
+
+/// Says that a test does nothing on this system, also where the output of tests that pass is not shown.
+pub fn skip(why: &str) {
+    _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
 
 /// Options with which nothing fails for being slow.
 pub fn patient() -> NetworkOptions {

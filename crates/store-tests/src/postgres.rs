@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::process::{Process, User, as_user, free_port, shell, signal};
+use crate::skip;
 
 /// The superuser's password, of which each character has to be encoded in a URL.
 pub const PASSWORD: &str = "fawkes@/:?#%";
@@ -194,8 +195,11 @@ impl Cluster {
             .arg(&key)
             .arg("-out")
             .arg(&certificate)
-            .output()
-            .ok()?;
+            .output();
+        let Ok(output) = output else {
+            skip("no openssl on the PATH");
+            return None;
+        };
         assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
         if let Some((user, group)) = self.user {
             std::os::unix::fs::chown(&key, Some(user), Some(group)).unwrap();
@@ -206,9 +210,14 @@ impl Cluster {
 
     /// Runs statements, a line each, as the superuser, while the server is stopped.
     pub fn run_alone(&self, sql: &str) {
+        self.run_alone_in("postgres", sql);
+    }
+
+    /// The same in another database.
+    pub fn run_alone_in(&self, database: &str, sql: &str) {
         assert!(self.server.is_none(), "it is running");
         let mut command = self.command("postgres");
-        command.arg("--single").arg("-D").arg(self.data()).arg("postgres");
+        command.arg("--single").arg("-D").arg(self.data()).arg(database);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
@@ -276,10 +285,11 @@ impl Cluster {
     }
 
     /// A running server with a disk of its own of so many bytes beside the one that it has its files on; what is made in
-    /// tablespace `small` lies there. `None` where this may not be.
+    /// tablespace `small` lies there. `None` where this may not be; a line says so.
     pub fn with_a_small_disk(bytes: u32, settings: &[&str]) -> Option<Self> {
         let may = Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
         if somebody_else().is_none() || !may.is_ok_and(|output| output.status.success()) {
+            skip("this user may not mount a disk (unshare --mount)");
             return None;
         }
         let mut cluster = Self::new(settings);
@@ -291,6 +301,12 @@ impl Cluster {
     /// The folder that the small disk is mounted on.
     pub fn disk(&self) -> PathBuf {
         self.folder.path().join("disk")
+    }
+
+    /// The folder with the server's programs and clients.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        &self.programs
     }
 
     fn data(&self) -> PathBuf {
@@ -320,10 +336,14 @@ pub struct Bouncer {
 }
 
 impl Bouncer {
-    /// None where it is not installed.
+    /// `None` where it is not installed; a line says so.
     pub fn start(cluster: &Cluster) -> Option<Self> {
         let program =
-            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].iter().find(|path| Path::new(path).exists())?;
+            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].iter().find(|path| Path::new(path).exists());
+        let Some(program) = program else {
+            skip("no pgbouncer; on Debian, `apt-get install pgbouncer`");
+            return None;
+        };
         let (folder, user, port) = (tempfile::tempdir().unwrap(), somebody_else(), free_port());
         let users = folder.path().join("users");
         fs::write(&users, format!("\"waxseal\" \"{PASSWORD}\"\n")).unwrap();

@@ -20,15 +20,10 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// A server that scrapes `/metrics` at these targets as the job `waxseal`, with these rules.
+    /// A server with the configuration of `docs/deploying.md`, but for these targets and rules, and without its interval.
     pub fn start(targets: &[SocketAddr], rules: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
-        let config = format!(
-            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{rules:?}]\nscrape_configs:\n  \
-             - job_name: waxseal\n    static_configs: [{{ targets: {targets:?} }}]\n"
-        );
-        fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+        fs::write(folder.path().join("prometheus.yml"), configuration(targets, rules)).unwrap();
         // Another program may take the free port first.
         for _ in 0..5 {
             let port = free_port();
@@ -62,6 +57,35 @@ impl Prometheus {
         let answer = exchange(self.port, method, path, form).expect("it listens");
         answer.split_once("\r\n\r\n").expect("a head").1.to_owned()
     }
+}
+
+/// The page's files for Prometheus: for servers with names, and for pods of Kubernetes.
+///
+/// # Panics
+///
+/// If the page has other files.
+#[must_use]
+pub fn documented_files() -> [&'static str; 2] {
+    let page = include_str!("../../../docs/deploying.md");
+    let (_, section) = page.split_once("\n## Prometheus\n").expect("the page has the section");
+    let section = section.split("\n## ").next().expect("the first part");
+    let files =
+        section.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().expect("the first part"));
+    files.collect::<Vec<_>>().try_into().expect("the page has two files")
+}
+
+fn configuration(targets: &[SocketAddr], rules: &Path) -> String {
+    let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
+    let mut text = documented_files()[0].to_owned();
+    for (there, here) in [
+        (r#"["10.0.0.11:9000", "10.0.0.12:9000"]"#, format!("{targets:?}")),
+        ("[alerts.yml]", format!("[{rules:?}]")),
+        ("scrape_interval: 15s", "scrape_interval: 1s".to_owned()),
+    ] {
+        assert!(text.contains(there), "the page has {there:?} no more: {text}");
+        text = text.replace(there, &here);
+    }
+    format!("global: {{ evaluation_interval: 1s }}\n{text}")
 }
 
 /// Waits until the server is ready. False if it has ended, or is not ready in half a minute.

@@ -1,8 +1,9 @@
 //! A Redis of our own: on a free port of the loopback address, in a temporary folder, and ended with the test.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, FromRedisValue};
@@ -80,8 +81,7 @@ impl Server {
 
     /// False if the server ended at once.
     fn launch(&mut self) -> bool {
-        let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-        let mut command = shell(Path::new(&program), "KILL", None, self.folder.path());
+        let mut command = shell(&program(), "KILL", None, self.folder.path());
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]);
         command.arg(self.folder.path()).args(&self.arguments);
         let process = Process::start(command);
@@ -138,9 +138,27 @@ impl Server {
         nodes.lines().filter(|line| !line.contains("handshake")).count()
     }
 
+    /// The folder with its files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The client program that comes with the server.
+    #[must_use]
+    pub fn client(&self) -> PathBuf {
+        let server = program();
+        let name = server.file_name().and_then(OsStr::to_str).expect("it has a name");
+        server.with_file_name(name.replace("-server", "-cli"))
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
+}
+
+fn program() -> PathBuf {
+    std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into()).into()
 }
 
 /// Three primaries, 0 to 2, and a replica of each, 3 to 5.

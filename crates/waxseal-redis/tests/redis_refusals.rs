@@ -90,11 +90,10 @@ fn tls_child() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "says that it did not run")]
 fn tls_with_a_certificate_that_is_trusted_or_not() {
     let folder = tempfile::tempdir().unwrap();
     if !make_certificates(folder.path()) {
-        eprintln!("not run: there is no openssl on the PATH");
+        store_tests::skip("no openssl on the PATH");
         return;
     }
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -57,12 +57,11 @@ fn told(error: &SqliteError, folder: &TempDir) -> String {
 /// By the command of docs/stores.md, where everybody may read what a program makes unless it says otherwise.
 #[cfg(unix)]
 #[test]
-#[expect(clippy::print_stderr, reason = "says that it did not run")]
 fn a_backup_taken_as_documented_is_this_users_alone() {
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
     if Command::new("sqlite3").arg("-version").output().is_err() {
-        eprintln!("not run: there is no sqlite3 on the PATH");
+        store_tests::skip("no sqlite3 on the PATH");
         return;
     }
     let (folder, path) = folder();
@@ -304,14 +303,13 @@ fn a_backup_that_is_moved_to_the_files_place_is_taken_as_it_is() {
 
 #[cfg(unix)]
 #[test]
-#[expect(clippy::print_stderr, reason = "says that it did not run")]
 fn a_read_only_file_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, path) = folder();
     drop(SqliteStore::open(&path).unwrap());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-        eprintln!("not run: this user may write what is read-only, as the superuser may");
+        store_tests::skip("this user may write what is read-only, as the superuser may");
         return;
     }
     let error = outage(SqliteStore::open(&path));

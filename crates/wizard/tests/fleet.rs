@@ -1,6 +1,8 @@
 //! Two wizards behind nginx with one store, as an operator would run them.
 #![cfg(target_os = "linux")]
 
+#[path = "fleet/backup.rs"]
+mod backup;
 mod behind;
 mod dashboard;
 #[path = "fleet/day.rs"]
@@ -9,7 +11,9 @@ mod key_files;
 mod outage;
 mod program;
 
+use backup::Store;
 use behind::rolling::{look_at_rolling, roll};
+use outage::{Policy, Visitor};
 use store_tests::front::Kind;
 use store_tests::{postgres, redis};
 
@@ -27,6 +31,29 @@ fn over_redis(rounds: usize, more: &[&str]) {
 fn over_postgresql(rounds: usize) {
     let cluster = postgres::Cluster::fast();
     roll(Kind::Nginx, Some(&patient(&cluster.url("postgres"))), rounds, &[]);
+}
+
+/// Sessions from before the backup are there, and those since then are not.
+fn restore(store: &mut impl Store) {
+    let visitor = Visitor::new(&store.prepare(), Policy::Refuse);
+    let backups = program::folder();
+    store.back_up(backups.path());
+    let late = visitor.sign_in();
+    store.lose();
+    store.restore(backups.path());
+    dashboard::until("the session is back", || visitor.session_page().knows_merlin());
+    assert!(visitor.session_page_of(&late).is_a_strangers());
+    assert_eq!(visitor.post_form().status, 303);
+}
+
+#[test]
+fn a_backup_of_redis_is_restored_as_documented() {
+    restore(&mut redis::Server::start(&[]));
+}
+
+#[test]
+fn a_backup_of_postgresql_is_restored_as_documented() {
+    restore(&mut postgres::Cluster::fast());
 }
 
 #[test]

@@ -12,20 +12,20 @@ use std::time::Duration;
 use program::{Program, secret};
 use store_tests::front::Front;
 
-/// The configuration that `docs/settings.md` recommends, with `upstream` as the app.
-fn location(upstream: &str) -> String {
-    format!(
-        "location /app/ {{
-           proxy_pass {upstream};
-           proxy_set_header Host $http_host;
-           proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-           proxy_set_header X-Forwarded-Proto https;
-           proxy_read_timeout 65s;
-           proxy_buffer_size 16k;
-           proxy_buffers 8 16k;
-           client_max_body_size 2m;
-         }}"
-    )
+/// The configuration that `docs/settings.md` recommends, with `upstream` as the app, and more lines.
+fn location(upstream: &str, more: &str) -> String {
+    let page = include_str!("../../../docs/settings.md");
+    let (_, rest) = page.split_once("```nginx\n").expect("it is on the page");
+    let mut text = rest.split("```").next().expect("the first part").to_owned();
+    for (there, here) in [
+        ("proxy_pass http://127.0.0.1:5000;", &*format!("proxy_pass {upstream}; {more}")),
+        // This nginx has no TLS.
+        ("X-Forwarded-Proto $scheme", "X-Forwarded-Proto https"),
+    ] {
+        assert!(text.contains(there), "the page has {there:?} no more: {text}");
+        text = text.replace(there, here);
+    }
+    text
 }
 
 fn wizard(arguments: &[&str]) -> Program {
@@ -92,22 +92,20 @@ fn walk(nginx: &Front) {
 #[test]
 fn below_a_path_that_nginx_passes_on() {
     let wizard = wizard(&["--root-path=/app"]);
-    walk(&Front::nginx(&location(&format!("http://{}", wizard.address()))));
+    walk(&Front::nginx(&location(&format!("http://{}", wizard.address()), "")));
 }
 
 #[test]
 fn below_a_path_that_nginx_takes_off() {
     let wizard = wizard(&["--root-path=/app"]);
-    walk(&Front::nginx(&location(&format!("http://{}/", wizard.address()))));
+    walk(&Front::nginx(&location(&format!("http://{}/", wizard.address()), "")));
 }
 
 #[test]
 fn below_a_path_that_nginx_tells() {
     let wizard = wizard(&["--forwarded-headers=for,proto,prefix"]);
     let told = "proxy_set_header X-Forwarded-Prefix /app;";
-    let lines = location(&format!("http://{}/", wizard.address()))
-        .replace("proxy_set_header Host", &format!("{told} proxy_set_header Host"));
-    walk(&Front::nginx(&lines));
+    walk(&Front::nginx(&location(&format!("http://{}/", wizard.address()), told)));
 }
 
 #[test]
@@ -117,14 +115,14 @@ fn over_a_unix_socket() {
     let arguments = ["--trusted-proxies=unix", "--root-path=/app", "--unix-socket", path.to_str().unwrap()];
     let mut wizard = Program::spawn(folder.clone(), &[("SECRET_KEY", &secret())], &arguments);
     wizard.hear("server on unix:");
-    walk(&Front::nginx(&location(&format!("http://unix:{}:", path.display()))));
+    walk(&Front::nginx(&location(&format!("http://unix:{}:", path.display()), "")));
 }
 
 #[test]
 fn over_connections_that_nginx_keeps() {
     let wizard = wizard(&["--root-path=/app"]);
     let kept = "proxy_http_version 1.1; proxy_set_header Connection '';";
-    walk(&Front::nginx(&(location(&format!("http://{}", wizard.address())) + kept)));
+    walk(&Front::nginx(&location(&format!("http://{}", wizard.address()), kept)));
 }
 
 /// Uses the files of `docs/deploying.md` with addresses that only Linux has.
@@ -140,13 +138,45 @@ fn the_largest_cookie_arrives_behind_nginx() {
     behind::large_heads::arrive(store_tests::front::Kind::Nginx);
 }
 
-/// Or nginx hangs up, and the app counts no failure.
+#[cfg(target_os = "linux")]
 #[test]
-fn nginx_waits_longer_than_a_request_may_take() {
-    let pages = [include_str!("../../../docs/deploying.md"), include_str!("../../../docs/settings.md")];
-    for page in pages {
-        let (_, rest) = page.split_once("proxy_read_timeout ").expect("the recipe says how long");
-        let seconds: u64 = rest.split_once("s;").expect("in seconds").0.parse().unwrap();
-        assert!(Duration::from_secs(seconds) > waxseal::Limits::default().request_time, "{seconds} s");
+fn two_servers_below_a_path_as_documented() {
+    let plan = behind::Plan { kind: store_tests::front::Kind::Nginx, store: None, root: "/app", more: &[] };
+    let site = behind::Site::start(plan);
+    behind::load::Visitor::new(&site.client, plan.root, "Merlin").look().unwrap();
+}
+
+/// The seconds that a page gives behind these words.
+fn seconds(page: &str, words: &str) -> Duration {
+    let (_, rest) = page.split_once(words).unwrap_or_else(|| panic!("the recipe says {words:?}"));
+    let number = rest.split('s').next().expect("the first part");
+    Duration::from_secs(number.parse().unwrap_or_else(|_| panic!("{words:?} in seconds, found {number:?}")))
+}
+
+const DEPLOYING: &str = include_str!("../../../docs/deploying.md");
+
+/// Or they hang up, and the app counts no failure. Caddy waits without end.
+#[test]
+fn proxies_wait_longer_than_a_request_may_take() {
+    let longest = waxseal::Limits::default().request_time;
+    let settings = include_str!("../../../docs/settings.md");
+    for (page, words) in [
+        (DEPLOYING, "proxy_read_timeout "),
+        (settings, "proxy_read_timeout "),
+        (DEPLOYING, "timeout server "),
+    ] {
+        assert!(seconds(page, words) > longest, "{words}");
+    }
+}
+
+/// Or they send a form on a connection that the app is just closing. HAProxy closes half of its idle connections every
+/// five seconds.
+#[test]
+fn proxies_keep_connections_for_less_time_than_the_app_does() {
+    let kept = waxseal::Limits::default().keep_alive_time;
+    for words in ["keepalive_timeout ", " keepalive "] {
+        // The other number of that name is one of connections.
+        let page = DEPLOYING.replace("keepalive 32;", "");
+        assert!(seconds(&page, words) < kept, "{words}");
     }
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use outage::{Answer, Policy, Visitor, assert_counted};
+use outage::{Answer, Policy, Visitor, assert_counted, exchange};
 use program::{Program, folder, refused_store, secret, why_not};
 use rusqlite::Connection;
 
@@ -178,7 +178,8 @@ fn a_file_that_may_only_be_read_stops_forms_alone_and_is_refused_at_start() {
 }
 
 /// Runs the wizard with a separate disk of `bytes` bytes, in the folder `disk`. It is mounted in a namespace that
-/// nobody else sees, and disappears with it. `None` if the system does not allow everybody to make such a mount.
+/// nobody else sees, and disappears with it. `None` if the system does not allow everybody to make such a mount; a line
+/// says so.
 #[cfg(target_os = "linux")]
 fn with_a_disk(bytes: u32) -> Option<[String; 6]> {
     let under = |then: &str| {
@@ -188,7 +189,39 @@ fn with_a_disk(bytes: u32) -> Option<[String; 6]> {
     let [unshare, arguments @ ..] = under("true");
     let elsewhere = tempfile::tempdir().unwrap();
     let may = Command::new(unshare).args(arguments).current_dir(&elsewhere).output();
-    may.is_ok_and(|output| output.status.success()).then(|| under(r#"exec "$0" "$@""#))
+    if !may.is_ok_and(|output| output.status.success()) {
+        store_tests::skip("this user may not mount a disk (unshare --map-root-user --mount)");
+        return None;
+    }
+    Some(under(r#"exec "$0" "$@""#))
+}
+
+/// Sends the form until it is refused because there is no room, and then several times more. Asserts that the metrics and
+/// the readiness say so, and that the log has the first refusal, and only the count of the others.
+#[test]
+fn a_full_store_shows_in_metrics_in_readiness_and_in_one_line() {
+    let visitor = Visitor::new("sqlite:sessions.db?max_bytes=40KiB", Policy::Refuse);
+    let sum = |name: &str, label: &str| {
+        let page = exchange(visitor.admin_address(), "GET /metrics", "", "");
+        let samples = page.body().lines().filter(|line| line.starts_with(name) && line.contains(label));
+        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum::<f64>()
+    };
+    let refused = || sum("waxseal_store_calls_total{", "outcome=\"full\"");
+    assert_eq!((refused(), visitor.ready().status), (0.0, 200));
+    let forms = (0..1_000).map(|_| visitor.post_form()).find(|form| form.status != 303);
+    forms.expect("the store is bounded").assert_refused();
+    for _ in 0..5 {
+        visitor.post_form().assert_refused();
+    }
+    assert!(refused() >= 6.0, "{}", refused());
+    let ready = visitor.ready();
+    assert!(ready.status == 503 && ready.shows("no room for the session database"), "{ready:?}");
+    assert_eq!(sum("waxseal_ready ", ""), 0.0);
+    let said = visitor.end().said;
+    // The first, and the count of the others.
+    let lines: Vec<_> =
+        said.lines().filter(|line| line.contains("no room for the session database")).collect();
+    assert!(lines.len() == 2 && lines[1].contains("repeated=5 "), "{said}");
 }
 
 #[cfg(target_os = "linux")]

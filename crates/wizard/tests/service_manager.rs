@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use program::{Program, folder, refused, secret};
+use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -138,4 +139,53 @@ fn a_path_where_something_else_is_is_named() {
     let ended = refused(&[("SECRET_KEY", &secret)], &["--unix-socket", path.to_str().unwrap()]);
     let said = format!("{} is there and no socket; choose another path", path.display());
     assert!(!ended.status.success() && ended.said.contains(&said), "{ended:?}");
+}
+
+/// The page's unit, in a file that systemd's tools read. `None` without these tools.
+fn documented_unit() -> Option<(TempDir, &'static str)> {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        store_tests::skip("no systemd-analyze on the PATH; on Debian, `apt-get install systemd`");
+        return None;
+    }
+    let page = include_str!("../../../docs/deploying.md");
+    let (_, rest) = page.split_once("```ini\n").expect("the page has a unit");
+    let unit = rest.split("```").next().expect("the first part");
+    let program = "ExecStart=/usr/local/bin/wizard\n";
+    assert!(unit.contains(program), "{unit}");
+    let folder = tempfile::tempdir().unwrap();
+    // A program that is there.
+    std::fs::write(folder.path().join("wizard.service"), unit.replace(program, "ExecStart=/bin/true\n"))
+        .unwrap();
+    Some((folder, page))
+}
+
+fn analyse(folder: &TempDir, arguments: &[&str]) -> String {
+    let mut command = Command::new("systemd-analyze");
+    let output = command.args(arguments).current_dir(folder).env("LC_ALL", "C").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn the_documented_unit_is_rated_as_documented() {
+    let Some((folder, page)) = documented_unit() else { return };
+    let (_, rest) = page.split_once("rates its exposure at ").expect("the page has the rating");
+    let documented = rest.split(',').next().expect("the first part");
+    let of =
+        rest.split("(systemd ").nth(1).expect("and the version").split(')').next().expect("the first part");
+    let said = analyse(&folder, &["security", "--offline=true", "./wizard.service"]);
+    let found = said.rsplit("exposure level for wizard.service: ").next().expect("the last part");
+    let found = found.split(' ').next().expect("the first part");
+    // Another version may know other dangers.
+    if analyse(&folder, &["--version"]).starts_with(&format!("systemd {of} ")) {
+        assert_eq!(found, documented, "{said}");
+    }
+    assert!(found.parse::<f32>().is_ok_and(|exposure| exposure < 2.0), "{said}");
+}
+
+#[test]
+fn the_documented_unit_has_no_mistake() {
+    let Some((folder, _)) = documented_unit() else { return };
+    let said = analyse(&folder, &["verify", "./wizard.service"]);
+    assert_eq!(said, "");
 }

@@ -24,7 +24,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use crate::program::{Program, folder, secret};
 use client::Client;
 
-const PAGE: &str = include_str!("../../../../docs/deploying.md");
+pub(crate) const PAGE: &str = include_str!("../../../../docs/deploying.md");
 /// The addresses on the page, each with that of the tests. No other connection has one of the latter as its source, so
 /// no client can occupy a server's port while that server restarts.
 const PROXY: [&str; 2] = ["10.0.0.1", "127.0.0.1"];
@@ -54,7 +54,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) kind: Kind,
     /// The servers' store, if they have one.
     pub(crate) store: Option<&'a str>,
-    /// The root path of the app: empty or `/app`.
+    /// The root path of the app: empty, or `/app` as on the page.
     pub(crate) root: &'static str,
     /// More flags for the servers. They replace the same flags on the page.
     pub(crate) more: &'a [&'a str],
@@ -101,7 +101,9 @@ impl Machine {
         let mut arguments = arguments(number, ports, plan.more);
         arguments.push(format!("--admin-address={admin}"));
         if !plan.root.is_empty() {
-            arguments.push(format!("--root-path={}", plan.root));
+            let flag = below_a_path("--root-path ");
+            assert!(flag.ends_with(plan.root), "the page has another path: {flag}");
+            arguments.extend(flag.split(' ').map(str::to_owned));
         }
         let program = Some(launch(&folder, &variables, &arguments));
         Self { program, folder, secret_file, admin, variables, arguments }
@@ -165,7 +167,9 @@ fn configuration(plan: Plan<'_>, port: u16, ports: Ports, folder: &Path) -> Stri
     let folder = folder.display();
     match plan.kind {
         Kind::Nginx => {
-            set(&mut text, "location / {", &format!("location {}/ {{", plan.root));
+            if !plan.root.is_empty() {
+                set(&mut text, "location / {", below_a_path("location /app"));
+            }
             set(&mut text, "listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"));
             set(&mut text, "/etc/ssl/wizard", &folder.to_string());
             nginx_configuration(&text)
@@ -186,8 +190,14 @@ fn configuration(plan: Plan<'_>, port: u16, ports: Ports, folder: &Path) -> Stri
     }
 }
 
+/// What the page says, beginning with these words, for an app below a path.
+fn below_a_path(words: &str) -> &'static str {
+    let found = PAGE.split('`').find(|quoted| quoted.starts_with(words));
+    found.unwrap_or_else(|| panic!("the page has no {words:?}"))
+}
+
 /// Replaces the page's value by that of the test.
-fn set(text: &mut String, from: &str, to: &str) {
+pub(crate) fn set(text: &mut String, from: &str, to: &str) {
     assert!(text.contains(from), "the page has {from:?} no more: {text}");
     *text = text.replace(from, to);
 }

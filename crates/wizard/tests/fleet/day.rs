@@ -2,79 +2,21 @@
 //! dashboard shows each.
 
 use store_tests::front::Kind;
-use store_tests::{postgres, redis};
+use store_tests::postgres;
 
+use crate::backup::Store;
 use crate::behind::load::{Load, Visitor};
 use crate::behind::{Plan, Site};
 use crate::dashboard::{Dashboard, until};
 use crate::key_files::{bring, operate};
 use crate::outage::exchange;
+use crate::program::folder;
 
 const ROOT: &str = "/app";
 const VISITORS: usize = 4;
 
-/// A store on a server, which the operator stops and restores from a backup.
-pub(crate) trait Store {
-    /// `true` if the store can tell how many records it has.
-    const COUNTS: bool;
-
-    fn url(&self) -> String;
-    fn back_up(&mut self);
-    fn stop(&mut self);
-    fn start_from_the_backup(&mut self);
-}
-
-impl Store for redis::Server {
-    const COUNTS: bool = false;
-
-    fn url(&self) -> String {
-        format!("{}?connect_timeout=30s", Self::url(self))
-    }
-
-    fn back_up(&mut self) {
-        assert_eq!(self.say("SAVE").unwrap(), "+OK\r\n");
-    }
-
-    fn stop(&mut self) {
-        self.kill();
-    }
-
-    /// After a restart the server has only its last snapshot.
-    fn start_from_the_backup(&mut self) {
-        self.restart();
-    }
-}
-
-/// All columns except the generated one.
-const COLUMNS: &str = "public_id, expires, absolute_end, created, last_seen, generation, kid, hash, revision, device, \
-    owner, sealed";
-
-impl Store for postgres::Cluster {
-    const COUNTS: bool = true;
-
-    fn url(&self) -> String {
-        format!("{}&connect_timeout=30s", Self::url(self, "postgres"))
-    }
-
-    fn back_up(&mut self) {
-        let copy = format!("CREATE TABLE backup AS SELECT {COLUMNS} FROM waxseal.sessions");
-        store_tests::run(self.sql(&copy));
-    }
-
-    fn stop(&mut self) {
-        Self::stop(self);
-    }
-
-    fn start_from_the_backup(&mut self) {
-        self.run_alone(&format!(
-            "DELETE FROM waxseal.sessions\nINSERT INTO waxseal.sessions ({COLUMNS}) SELECT {COLUMNS} FROM backup\n"
-        ));
-        self.run();
-    }
-}
-
 pub(crate) fn spend<S: Store>(store: &mut S) {
-    let url = store.url();
+    let url = store.prepare();
     let mut site = Site::start(Plan {
         kind: Kind::Nginx,
         store: Some(&url),
@@ -131,12 +73,13 @@ fn the_store_comes_back_from_a_backup(site: &Site, store: &mut impl Store, dashb
     };
     let mut idle = Visitor::new(&site.client, ROOT, "Idle");
     let mut early = Visitor::new(&site.client, ROOT, "Early");
-    store.back_up();
+    let backups = folder();
+    store.back_up(backups.path());
     early.rename("Earlier").unwrap();
     let mut late = Visitor::new(&site.client, ROOT, "Late");
     assert!(!is_warned());
 
-    store.stop();
+    store.lose();
     let mut outage = || {
         early.look().unwrap();
         let refused = early.rename("Nobody").unwrap_err();
@@ -160,7 +103,7 @@ fn the_store_comes_back_from_a_backup(site: &Site, store: &mut impl Store, dashb
     });
     assert!(is_warned());
 
-    store.start_from_the_backup();
+    store.restore(backups.path());
     until("the store is back", || early.rename("Early again").is_ok());
     early.look().unwrap();
     idle.look().unwrap();
