@@ -1,6 +1,7 @@
 //! The wizard with PostgreSQL: what its visitors see while the server is away, and what is refused at start.
 #![cfg(unix)]
 
+mod crowd;
 mod outage;
 mod program;
 
@@ -76,6 +77,13 @@ fn a_server_that_hangs_for_half_a_minute_is_an_outage_as_declared() {
 #[ignore = "takes half a minute"]
 fn a_server_that_is_gone_for_half_a_minute_is_an_outage_as_declared() {
     is_killed(LONG);
+}
+
+#[test]
+#[ignore = "five hundred clients, and some seconds"]
+fn five_hundred_clients_with_256_descriptors_shut_no_visitor_out() {
+    let server = Cluster::start(&[]);
+    crowd::five_hundred_clients_with_256_descriptors(&(server.url("postgres") + MORE_TIME));
 }
 
 #[test]
