@@ -81,10 +81,12 @@ fn a_server_without_memory_left_stops_forms_and_still_signs_out() {
 }
 
 #[test]
-#[ignore = "five hundred clients, and some seconds"]
 fn five_hundred_clients_with_256_descriptors_shut_no_visitor_out() {
     let server = Server::start(&[]);
-    crowd::five_hundred_clients_with_256_descriptors(&format!("{}?{MORE_TIME}", server.url()));
+    let url = format!("{}?{MORE_TIME}", server.url());
+    crowd::five_hundred_clients_with_256_descriptors(&url, || {
+        server.say("CLIENT KILL TYPE normal").unwrap();
+    });
 }
 
 #[test]

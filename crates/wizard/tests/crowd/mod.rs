@@ -188,18 +188,27 @@ impl Connection {
     }
 }
 
-/// Five hundred clients take all descriptors of a wizard that has 256. A visitor who was there before is served, with
-/// the store at `place`.
-pub(crate) fn five_hundred_clients_with_256_descriptors(place: &str) {
+/// Five hundred clients take what a wizard with 256 descriptors has for connections. A visitor who was there before is
+/// served, also once the store at `place` has been `cut_off` and has to connect anew.
+pub(crate) fn five_hundred_clients_with_256_descriptors(place: &str, cut_off: impl Fn()) {
     let under = ["/bin/sh", "-c", "ulimit -n 256; exec \"$0\" \"$@\""];
     for policy in [Policy::Copies, Policy::Refuse] {
         let visitor = Visitor::under(&under, place, policy);
         let mut kept = TcpStream::connect(visitor.address()).unwrap();
         assert!(ask(&mut kept, "GET /", "").starts_with("HTTP/1.1 200"));
-        let crowd = Crowd::gather(visitor.address(), Client::Silent, 500);
+        let crowd = Crowd::gather(visitor.address(), Client::Idle, 500);
         for _ in 0..20 {
             let answer = ask(&mut kept, "GET /wizard/success", visitor.cookie());
             assert!(answer.contains("Merlin"), "{policy:?}: {answer}");
+        }
+        cut_off();
+        let start = Instant::now();
+        while visitor.ready().status != 200
+            || !ask(&mut kept, "GET /wizard/success", visitor.cookie()).contains("Merlin")
+        {
+            // Sooner than the server closes an idle connection.
+            assert!(start.elapsed() < PATIENCE / 2, "{policy:?}: the store has not connected again");
+            thread::sleep(TICK);
         }
         drop(crowd);
         assert!(visitor.session_page().knows_merlin(), "{policy:?}");
