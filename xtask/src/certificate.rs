@@ -33,12 +33,15 @@ impl Certificate {
     ///
     /// If openssl is missing or fails.
     pub(crate) fn for_development() -> Result<Self> {
-        let folder = project_root().join(FOLDER);
+        Self::in_folder(&project_root().join(FOLDER))
+    }
+
+    fn in_folder(folder: &Path) -> Result<Self> {
         let found = Self { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
         if found.key.exists() && found.is_valid() {
             return Ok(found);
         }
-        fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
         let made = openssl()
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
             .args(["-subj", "/CN=Waxseal development", "-days", DAYS, "-addext", NAMES])
@@ -83,4 +86,44 @@ fn openssl() -> Command {
     let mut command = Command::new("openssl");
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_made_once_and_again_if_it_lacks_a_name_or_its_key() {
+        if openssl().arg("version").status().is_err() {
+            eprintln!("not tested: there is no openssl");
+            return;
+        }
+        let folder = std::env::temp_dir().join(format!("waxseal-certificate-{}", std::process::id()));
+        let made = Certificate::in_folder(&folder).unwrap();
+        let read = || fs::read_to_string(&made.certificate).unwrap();
+        let first = read();
+        for name in ["localhost", "*.localhost", DEMO_HOST] {
+            assert!(made.has(name), "{name}");
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&made.key).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "others read the key: {mode:o}");
+        }
+        Certificate::in_folder(&folder).unwrap();
+        assert_eq!(read(), first);
+
+        fs::remove_file(&made.key).unwrap();
+        Certificate::in_folder(&folder).unwrap();
+        let second = read();
+        assert!(made.key.exists() && second != first);
+
+        let other = ["req", "-x509", "-key", "key.pem", "-subj", "/CN=other", "-out", "cert.pem"];
+        assert!(openssl().args(other).current_dir(&folder).status().unwrap().success());
+        assert!(!made.has("localhost"));
+        Certificate::in_folder(&folder).unwrap();
+        assert!(made.has("localhost"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

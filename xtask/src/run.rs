@@ -136,3 +136,34 @@ fn feature(store: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    /// The arguments of cargo for `cargo xtask run` with these flags.
+    fn arguments(verb: &str, flags: &[&str]) -> String {
+        let Line { options } = clap::Parser::parse_from([&["run"], flags].concat());
+        let certificate = Certificate { certificate: "cert.pem".into(), key: "key.pem".into() };
+        let command = options.command(verb, options.tls.then_some(&certificate));
+        let arguments: Vec<_> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
+        arguments.join(" ")
+    }
+
+    #[test]
+    fn tls_is_a_feature_of_the_wizard_and_settings_as_in_production() {
+        let usual = "-- --development --session-state mirrored --session-store sqlite:.waxseal/sessions.db";
+        assert_eq!(arguments("run", &[]), format!("run --package wizard {usual}"));
+        let with_tls = arguments("run", &["--tls", "--", "--log=debug"]);
+        let settings = "--tls-cert cert.pem --tls-key key.pem --session-cookie-secure true \
+            --session-cookie-name __Host-session --log=debug";
+        assert_eq!(with_tls, format!("run --package wizard --features wizard/tls {usual} {settings}"));
+        assert_eq!(arguments("build", &["--tls"]), "build --package wizard --features wizard/tls");
+    }
+}

@@ -49,8 +49,8 @@ pub struct Limits {
     ///
     /// The connection is then closed. The client has this time once more for each 48 KB that it took before, up to 16
     /// times, because the system of a slow reader takes nothing until its buffer is nearly empty. So a client that
-    /// reads at least 3.3 KB/s from a buffer of up to 750 KB gets the whole response, and the connection of one that
-    /// reads nothing at all is closed after a minute or less.
+    /// reads at least 3.3 KB/s from a buffer of up to 750 KB gets the whole response. The connection of one that reads
+    /// nothing at all is closed after a minute or less, unless the client gave itself a larger buffer than usual.
     pub answer_idle: Duration,
     /// How long a request may take, from its head to the head of its response; then 503. Default 60 s.
     ///

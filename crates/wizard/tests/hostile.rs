@@ -1,20 +1,25 @@
-//! The wizard with many hostile clients at once: what `docs/reliability.md` says about them.
+//! The wizard with many hostile clients at once, and told to stop amid requests: what `docs/reliability.md` says about
+//! that.
 //!
 //! The everyday form asserts statuses, closed connections and bytes. The long form has more clients, and also asserts
 //! times and memory.
 #![cfg(target_os = "linux")]
 
 mod crowd;
+#[path = "hostile/larger_wizard.rs"]
+mod larger_wizard;
 mod outage;
 mod program;
+#[path = "hostile/stops.rs"]
+mod stops;
 
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crowd::{Client, Crowd, OPEN, Watched, counted, watched};
-use outage::{Policy, Visitor, exchange};
-use program::{Program, secret};
+use outage::exchange;
+use program::Program;
 
 const FEW: usize = 30;
 const MANY: usize = 1_000;
@@ -34,7 +39,7 @@ fn wizard(more: &[&str]) -> Program {
     let is_given = |flag: &str| more.iter().any(|given| given.split('=').next() == flag.split('=').next());
     arguments.extend(times.iter().map(String::as_str).filter(|flag| !is_given(flag)));
     arguments.extend(more);
-    Program::start(&[("SECRET_KEY", &secret())], &arguments)
+    larger_wizard::start(&arguments)
 }
 
 /// Asserts what every client of this kind gets. Returns how long the last of them was connected.
@@ -231,21 +236,6 @@ fn limit_descriptors(program: &Program, number: u64) {
 }
 
 #[test]
-#[ignore = "five hundred clients, and some seconds"]
 fn five_hundred_clients_with_256_descriptors_shut_no_visitor_out() {
-    let under = ["/bin/sh", "-c", "ulimit -n 256; exec \"$0\" \"$@\""];
-    for policy in [Policy::Copies, Policy::Refuse] {
-        let visitor = Visitor::under(&under, "sqlite:sessions.db", policy);
-        let mut kept = TcpStream::connect(visitor.address()).unwrap();
-        assert!(crowd::ask(&mut kept, "GET /", "").starts_with("HTTP/1.1 200"));
-        let crowd = Crowd::gather(visitor.address(), Client::Silent, 500);
-        for _ in 0..20 {
-            assert!(
-                crowd::ask(&mut kept, "GET /wizard/success", visitor.cookie()).contains("Merlin"),
-                "{policy:?}"
-            );
-        }
-        drop(crowd);
-        assert!(visitor.session_page().knows_merlin(), "{policy:?}");
-    }
+    crowd::five_hundred_clients_with_256_descriptors("sqlite:sessions.db", || {});
 }

@@ -1,6 +1,7 @@
 //! The wizard with PostgreSQL: what its visitors see while the server is away, and what is refused at start.
 #![cfg(unix)]
 
+mod crowd;
 mod outage;
 mod program;
 
@@ -78,6 +79,18 @@ fn a_server_that_hangs_for_half_a_minute_is_an_outage_as_declared() {
 #[ignore = "takes half a minute"]
 fn a_server_that_is_gone_for_half_a_minute_is_an_outage_as_declared() {
     is_killed(LONG);
+}
+
+#[test]
+fn five_hundred_clients_with_256_descriptors_shut_no_visitor_out() {
+    let cluster = Cluster::start(&[]);
+    let url = cluster.url("postgres") + MORE_TIME;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' \
+                   AND pid <> pg_backend_pid()";
+    crowd::five_hundred_clients_with_256_descriptors(&url, || {
+        assert!(!runtime.block_on(cluster.sql(end_all)).is_empty());
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The wizard with a redis-server: what its visitors see while the server is away, and what is refused at start.
 #![cfg(unix)]
 
+mod crowd;
 mod outage;
 mod program;
 
@@ -77,6 +78,15 @@ fn a_server_without_memory_left_stops_forms_and_still_signs_out() {
     for said in visitors.map(|visitor| visitor.end().said) {
         assert!(said.contains("the Redis server has no memory left; raise `maxmemory`"), "{said}");
     }
+}
+
+#[test]
+fn five_hundred_clients_with_256_descriptors_shut_no_visitor_out() {
+    let server = Server::start(&[]);
+    let url = format!("{}?{MORE_TIME}", server.url());
+    crowd::five_hundred_clients_with_256_descriptors(&url, || {
+        server.say("CLIENT KILL TYPE normal").unwrap();
+    });
 }
 
 #[test]

@@ -41,7 +41,7 @@ const WARM_UP: u64 = 380;
 const LEAST_SECONDS: u64 = WARM_UP + 3 * 60;
 
 /// The differences that are allowed between the first and the last third of the time after the warm-up.
-const MORE_LIVE_BYTES: i64 = 256 * 1024;
+const MORE_LIVE_BYTES: i64 = 64 * 1024;
 const MORE_RESIDENT_KB: i64 = 4 * 1024;
 
 /// A measurement of the server.

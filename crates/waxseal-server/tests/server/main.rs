@@ -6,6 +6,5 @@ mod http_1_0;
 mod listening;
 mod proxies;
 mod shutdown;
-mod stops;
 mod support;
 mod unix_socket;

@@ -24,6 +24,30 @@ async fn shutdown_finishes_requests_in_flight_and_closes_all_else() {
     tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn during_the_delay_answers_close_their_connections_and_idle_ones_stay_until_its_end() {
+    const DELAY: Duration = Duration::from_millis(600);
+    let server = start_at([127, 0, 0, 6], Limits::default().shutdown_delay(DELAY)).await;
+    let request = "GET /a HTTP/1.1\r\nhost: a\r\n\r\n";
+    let [mut idle, mut asking] = [server.connect().await, server.connect().await];
+    for client in [&mut idle, &mut asking] {
+        client.write_all(request.as_bytes()).await.unwrap();
+        until(client, "/a").await;
+    }
+    let stopping = Instant::now();
+    server.stop.send(()).unwrap();
+    let mut new = TcpStream::connect(server.address).await.unwrap();
+    for client in [&mut asking, &mut new] {
+        client.write_all(request.as_bytes()).await.unwrap();
+        let answer = rest(client).await;
+        assert!(answer.contains("connection: close") && answer.ends_with("/a"), "{answer}");
+    }
+    assert_eq!(rest(&mut idle).await, "");
+    assert!(stopping.elapsed() >= DELAY, "{:?}", stopping.elapsed());
+    assert!(TcpStream::connect(server.address).await.is_err(), "the port is closed");
+    tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
+}
+
 /// Clients on a thread of their own: what they sent lies in the system when the server is told to stop.
 async fn clients(address: SocketAddr, count: usize, request: &'static str) -> Vec<std::net::TcpStream> {
     let connect = move |_| {

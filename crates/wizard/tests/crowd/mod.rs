@@ -1,5 +1,7 @@
 //! Many clients of one kind at once, and a well-behaved one among them.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -8,19 +10,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::outage::exchange;
+use crate::outage::{Policy, Visitor, exchange};
 use crate::program::Program;
 
 /// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The interval at which all connections are checked.
 const TICK: Duration = Duration::from_millis(50);
-/// The number of bytes that a slow reader reads at each check.
-const SIP: usize = 1_000;
-/// The number of requests for a file of 10 kB that a client sends at once if it reads slowly (the first) or not at all.
-/// The responses to the latter are more than the system buffers for a connection.
-const FEWER: usize = 6;
-const PIPELINED: usize = 250;
+/// The number of bytes that a slow reader reads at each check: 130 kB a second.
+const SIP: usize = 6_500;
+/// The size of a page that a slow reader asks for, and the byte that it consists of. No other response has this byte.
+pub(crate) const PAGE_BYTES: usize = 45_000;
+pub(crate) const FILLER: u8 = 0;
+/// The number of requests for that page that a client sends at once if it reads slowly (the first) or not at all. The
+/// responses are more than the systems of both ends buffer for a connection, which is less than 200 kB.
+const FEWER: usize = 8;
+const PIPELINED: usize = 40;
 
 /// A kind of client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +39,18 @@ pub(crate) enum Client {
     ReadsNothing,
 }
 
-/// Connections of one kind of client, each with its response so far, and whether it is still open.
+/// Connections of one kind of client.
 pub(crate) struct Crowd {
     client: Client,
-    connections: Vec<(TcpStream, Vec<u8>, bool)>,
+    connections: Vec<Connection>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    is_open: bool,
+    /// What the server has sent, without the filler, of which a thousand connections get some hundred megabytes.
+    answer: Vec<u8>,
+    filler: usize,
 }
 
 /// What a well-behaved client saw meanwhile.
@@ -68,14 +81,14 @@ impl Client {
             // The minimum rate is enforced after five seconds.
             Self::BodyDrip => Some(Duration::from_secs(5)),
             Self::SlowReader => None,
-            // It takes longer, until the client's buffer is full.
-            Self::ReadsNothing => Some(deadline * 5),
+            // Once for each 48 KB that the systems of both ends took.
+            Self::ReadsNothing => Some(deadline * 4),
             _ => Some(deadline),
         }
     }
 
     fn first_bytes(self) -> String {
-        let get = "GET /static/wizard.css HTTP/1.1\r\nHost: a.example\r\n\r\n";
+        let get = "GET /page HTTP/1.1\r\nHost: a.example\r\n\r\n";
         match self {
             Self::Silent => String::new(),
             Self::HalfHead => "GET / HTTP/1.1\r\nHost: a.exa".to_owned(),
@@ -83,7 +96,7 @@ impl Client {
             Self::BodyDrip => "POST /wizard/create HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9000\r\n\
                 Content-Type: application/x-www-form-urlencoded\r\n\r\nname="
                 .to_owned(),
-            Self::Idle => get.to_owned(),
+            Self::Idle => "GET /static/wizard.css HTTP/1.1\r\nHost: a.example\r\n\r\n".to_owned(),
             Self::SlowReader => {
                 get.repeat(FEWER - 1) + &get.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
             }
@@ -104,7 +117,7 @@ impl Crowd {
             let mut stream = TcpStream::connect(address).unwrap();
             stream.write_all(bytes.as_bytes()).unwrap();
             stream.set_nonblocking(true).unwrap();
-            (stream, Vec::new(), true)
+            Connection { stream, is_open: true, answer: Vec::new(), filler: 0 }
         });
         Self { client, connections: connections.collect() }
     }
@@ -114,15 +127,16 @@ impl Crowd {
     pub(crate) fn hold(&mut self) -> Duration {
         let start = Instant::now();
         let mut ticks = 0;
-        while self.connections.iter().any(|(.., open)| *open) {
+        let most = if self.client == Client::SlowReader { SIP } else { 16_384 };
+        while self.connections.iter().any(|connection| connection.is_open) {
             assert!(start.elapsed() < PATIENCE, "{:?}: some are still there", self.client);
             ticks += 1;
-            for (stream, answer, open) in self.connections.iter_mut().filter(|(.., open)| *open) {
+            for connection in self.connections.iter_mut().filter(|connection| connection.is_open) {
                 if self.client.drips() && ticks % 4 == 0 {
                     // A failed write is ignored, because reading notices a closed connection.
-                    let _ = stream.write(b"x");
+                    let _ = connection.stream.write(b"x");
                 }
-                *open = sip(stream, answer, if self.client == Client::SlowReader { SIP } else { 16_384 });
+                connection.sip(most);
             }
             thread::sleep(TICK);
         }
@@ -140,7 +154,7 @@ impl Crowd {
 
     /// Asserts that all got the response for their kind.
     pub(crate) fn assert_answers(&self) {
-        for (_, answer, _) in &self.connections {
+        for Connection { answer, filler, .. } in &self.connections {
             let answer = String::from_utf8_lossy(answer);
             let answers = answer.matches("HTTP/1.1 ").count();
             let good = match self.client {
@@ -150,24 +164,54 @@ impl Crowd {
                 Client::BodyDrip => answer.starts_with("HTTP/1.1 408") && answers == 1,
                 Client::Idle => answer.starts_with("HTTP/1.1 200") && answers == 1,
                 Client::SlowReader => {
-                    answer.matches("HTTP/1.1 200").count() == FEWER && answer.trim_end().ends_with('}')
+                    answer.matches("HTTP/1.1 200").count() == FEWER && *filler == FEWER * PAGE_BYTES
                 }
             };
-            assert!(good, "{:?}: {answers} answers: {answer}", self.client);
+            assert!(good, "{:?}: {answers} answers, {filler} bytes of pages: {answer}", self.client);
         }
     }
 }
 
-/// Reads up to `most` bytes, if there are any. Returns `false` once the connection is closed.
-fn sip(stream: &mut TcpStream, answer: &mut Vec<u8>, most: usize) -> bool {
-    let mut bytes = vec![0; most];
-    match stream.read(&mut bytes) {
-        Ok(0) => false,
-        Ok(read) => {
-            answer.extend_from_slice(&bytes[..read]);
-            true
+impl Connection {
+    /// Reads up to `most` bytes, if there are any, and notes whether the server has closed the connection.
+    fn sip(&mut self, most: usize) {
+        let mut bytes = vec![0; most];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => self.is_open = false,
+            Ok(read) => {
+                let before = self.answer.len();
+                self.answer.extend(bytes[..read].iter().filter(|&&byte| byte != FILLER));
+                self.filler += read - (self.answer.len() - before);
+            }
+            Err(error) => self.is_open = error.kind() == ErrorKind::WouldBlock,
         }
-        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    }
+}
+
+/// Five hundred clients take what a wizard with 256 descriptors has for connections. A visitor who was there before is
+/// served, also once the store at `place` has been `cut_off` and has to connect anew.
+pub(crate) fn five_hundred_clients_with_256_descriptors(place: &str, cut_off: impl Fn()) {
+    let under = ["/bin/sh", "-c", "ulimit -n 256; exec \"$0\" \"$@\""];
+    for policy in [Policy::Copies, Policy::Refuse] {
+        let visitor = Visitor::under(&under, place, policy);
+        let mut kept = TcpStream::connect(visitor.address()).unwrap();
+        assert!(ask(&mut kept, "GET /", "").starts_with("HTTP/1.1 200"));
+        let crowd = Crowd::gather(visitor.address(), Client::Idle, 500);
+        for _ in 0..20 {
+            let answer = ask(&mut kept, "GET /wizard/success", visitor.cookie());
+            assert!(answer.contains("Merlin"), "{policy:?}: {answer}");
+        }
+        cut_off();
+        let start = Instant::now();
+        while visitor.ready().status != 200
+            || !ask(&mut kept, "GET /wizard/success", visitor.cookie()).contains("Merlin")
+        {
+            // Sooner than the server closes an idle connection.
+            assert!(start.elapsed() < PATIENCE / 2, "{policy:?}: the store has not connected again");
+            thread::sleep(TICK);
+        }
+        drop(crowd);
+        assert!(visitor.session_page().knows_merlin(), "{policy:?}");
     }
 }
 
