@@ -377,6 +377,39 @@ mod tests {
         assert_eq!(case.taken(), [first, new].map(|id| id.to_string()));
     }
 
+    /// The key was promoted on a machine whose clock is ahead, and is revoked on another.
+    #[test]
+    fn a_clock_that_is_behind_brings_no_revoked_key_back() {
+        let now = SystemTime::now();
+        let ahead = now + Duration::from_secs(60);
+        for way in ["revoke-all", "retire", "retire, once it was removed by hand"] {
+            let mut case = Case::new();
+            let file = KeyFile::new(&case.path);
+            let leaked = file.add(now).unwrap().to_string();
+            file.promote(&leaked, ahead).unwrap();
+            assert_eq!(case.taken().len(), 2, "{way}");
+            let record = Rotation::path(&case.path);
+            let old = (case.text(), fs::read(&record).unwrap());
+            match way {
+                "revoke-all" => drop(file.revoke_all(now).unwrap()),
+                "retire" => {
+                    file.promote(&case.first, now).unwrap();
+                    file.retire(&leaked, now, Duration::ZERO, true).unwrap();
+                }
+                _ => {
+                    let (_, rest) = old.0.split_once('\n').unwrap();
+                    case.write(rest);
+                    file.retire(&leaked, now, Duration::ZERO, true).unwrap();
+                }
+            }
+            assert_eq!(case.taken().len(), 1, "{way}");
+            case.write(&old.0);
+            fs::write(&record, &old.1).unwrap();
+            let why = case.refused();
+            assert!(why.contains("again, although it was revoked"), "{way}: {why}");
+        }
+    }
+
     #[test]
     fn a_warning_of_a_revoked_key_comes_and_goes_with_the_record() {
         let mut case = Case::new();

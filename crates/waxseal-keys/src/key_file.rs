@@ -142,8 +142,8 @@ impl KeyFile {
         let mut change = self.begin(now)?;
         let revoked: Vec<Line> = change.lines.drain(..).collect();
         for line in &revoked {
+            change.record.revoke(&line.name, change.now);
             change.record.keys.remove(&line.name);
-            change.record.revoked.insert(line.name.clone(), change.now);
         }
         let new = change.add()?;
         change.record.seals = Some(new.to_string());
@@ -184,10 +184,10 @@ impl KeyFile {
             return Err(refused);
         }
         let line = change.lines.remove(at);
-        change.record.keys.remove(&line.name);
         if revoke {
-            change.record.revoked.insert(line.name, unix_seconds(now));
+            change.record.revoke(&line.name, change.now);
         }
+        change.record.keys.remove(&line.name);
         change.finish()?;
         Ok(Retired::Removed)
     }
@@ -201,7 +201,7 @@ impl KeyFile {
         let known = record.seals.as_ref() == Some(&id)
             || record.keys.contains_key(&id)
             || record.revoked.contains_key(&id);
-        record.revoked.entry(id).or_insert(unix_seconds(now));
+        record.revoke(&id, unix_seconds(now));
         record.write(&self.path)?;
         Ok(if known { Retired::OnRecord } else { Retired::Unknown })
     }
