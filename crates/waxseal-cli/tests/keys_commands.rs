@@ -475,6 +475,38 @@ fn keys_that_leaked_are_revoked_and_replaced_in_one_step() {
 }
 
 #[test]
+fn a_leaked_passphrase_is_revoked_under_one_name_and_a_wrong_one_is_an_exit_code() {
+    let folder = Folder::with_keys(&[]);
+    let written = || fs::write(folder.path("secret"), "a passphrase of a decent length\n").unwrap();
+    let id = |app| {
+        let listed = folder.json(&["keys", "list", app], "", 0);
+        listed["keys"][0]["kid"].as_str().unwrap().to_owned()
+    };
+    written();
+    let (demo, other) = (id("--app=demo"), id("--app=other"));
+    let told = folder.json(&["keys", "revoke-all", "--app=demo"], "", 0);
+    assert_eq!(
+        (&told["passphrases"], &told["unknown"]),
+        (&serde_json::json!([demo]), &serde_json::json!([]))
+    );
+    // Another app's server has said in its log which id it misses.
+    assert_eq!(folder.run(&["keys", "retire", &other, "--revoke"], "").code, 5);
+
+    written();
+    let record = serde_json::json!({ "version": 1, "seals": demo });
+    fs::write(folder.path("secret.rotation"), record.to_string()).unwrap();
+    let done = folder.run(&["keys", "revoke-all", "--app=other"], "");
+    assert_eq!(done.code, 5, "{}", done.err);
+    for said in [
+        &format!("revoked: {other}, {demo}\n"),
+        &format!("{other} is the id of a passphrase in the app other; an app of another name"),
+        &format!("{other} was not on record: is --app right?"),
+    ] {
+        assert!(done.out.contains(said), "{said} in {}", done.out);
+    }
+}
+
+#[test]
 fn a_cookie_of_flask_is_shown_with_the_key_that_signed_it() {
     use waxseal_flask::{Derivation, Dict, Digest, FlaskCookie, FlaskKey, Signing, Value as FlaskValue};
 

@@ -1,6 +1,6 @@
 //! The record of a key file's rotation, in `<file>.rotation` beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -80,6 +80,11 @@ impl Rotation {
     pub(crate) fn write(&self, secret_file: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(self).expect("numbers under texts are JSON");
         Replacement::begin(&Self::path(secret_file))?.like(secret_file).finish(&[&text, b"\n"])
+    }
+
+    /// The ids of the keys that were in the file, as far as is known.
+    pub(crate) fn ids(&self) -> BTreeSet<String> {
+        self.seals.iter().chain(self.keys.keys()).cloned().collect()
     }
 
     /// Records that a key is revoked.
