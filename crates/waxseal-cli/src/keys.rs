@@ -138,16 +138,19 @@ fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<Exi
             "replaced": replaced.map(|old| old.to_string()), "was_revoked": was_revoked,
         }));
     }
+    let path = file.path().display();
     match replaced {
         Some(old) => {
-            say!("key {new} seals now, {old} still opens, in {}", file.path().display());
+            say!("key {new} seals now, {old} still opens, in {path}");
             say!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
         }
         None if was_revoked => say!("key {new} seals as before"),
-        None => say!("key {new} seals already; nothing was changed"),
+        None => {
+            say!("key {new} seals already; {path} was not changed");
+            say!("a server that refuses it as revoked takes it once it has the new {path}.rotation");
+        }
     }
     if was_revoked {
-        let path = file.path().display();
         say!("{new} was revoked and is no longer: bring {path} and {path}.rotation to every machine");
     }
     Ok(ExitCode::SUCCESS)

@@ -443,7 +443,7 @@ fn a_revoked_key_that_seals_is_allowed_again() {
     let said = format!("key {0} seals as before\n{0} was revoked and is no longer: bring secret", id(1));
     assert!(done.code == 0 && done.out.starts_with(&said), "{} {}", done.out, done.err);
     let again = folder.run(&["keys", "promote", &id(1)], "").out;
-    assert!(again.contains("seals already; nothing was changed"), "{again}");
+    assert!(again.contains("seals already; secret was not changed\na server that refuses it"), "{again}");
     fs::remove_file(folder.path("secret.rotation")).unwrap();
     folder.json(&["keys", "revoke-all"], "", 0);
     fs::write(folder.path("secret"), old).unwrap();

@@ -92,8 +92,8 @@ impl KeyFile {
         Ok(id)
     }
 
-    /// Moves the key with the id `id` to first place, where it seals, and records the time. If it was revoked, it is no
-    /// longer.
+    /// Moves the key with the id `id` to first place, where it seals, and records the time, also if it is there already. If
+    /// it was revoked, it is no longer: servers forget a revocation that the record may not know.
     ///
     /// # Errors
     ///
@@ -106,10 +106,8 @@ impl KeyFile {
             replaced: (at > 0).then_some(change.lines[0].id),
             was_revoked: change.record.revoked.contains_key(&change.lines[at].name),
         };
-        if promoted.replaced.is_some() || promoted.was_revoked {
-            change.promote(at);
-            change.finish()?;
-        }
+        change.promote(at);
+        change.finish()?;
         Ok(promoted)
     }
 
@@ -299,12 +297,14 @@ impl Change<'_> {
 
     fn promote(&mut self, at: usize) {
         let before = self.lines[0].name.clone();
+        // Undone below if it is the same key.
         self.record.keys.entry(before).or_default().replaced = Some(self.now);
         let line = self.lines.remove(at);
         // Servers tell by the times which was last, so the clock of this machine must not say otherwise.
         let revoked = self.record.revoked.remove(&line.name);
-        let promoted = revoked.map_or(self.now, |revoked| self.now.max(revoked.saturating_add(1)));
         let dates = self.record.keys.entry(line.name.clone()).or_default();
+        let earlier = revoked.max(dates.promoted);
+        let promoted = earlier.map_or(self.now, |earlier| self.now.max(earlier.saturating_add(1)));
         (dates.promoted, dates.replaced) = (Some(promoted), None);
         self.record.seals = Some(line.name.clone());
         self.lines.insert(0, line);
@@ -403,6 +403,9 @@ mod tests {
         assert_eq!(promoted.replaced.map(|id| id.to_string()), Some(old[0].clone()));
         let again = file.promote(&new, at(11)).unwrap();
         assert_eq!((again.replaced, again.was_revoked), (None, false));
+        // The times of one key only grow, whatever a clock says.
+        file.promote(&new, at(3)).unwrap();
+        assert_eq!(file.list().unwrap()[0].promoted(), Some(at(12)));
         assert_eq!(ids(&file), [new.clone(), old[0].clone()]);
 
         let error = file.retire(&new, at(20), LIFETIME, true).unwrap_err();
