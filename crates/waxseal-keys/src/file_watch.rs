@@ -386,7 +386,7 @@ mod tests {
         let old = (case.text(), fs::read(&record).unwrap());
         file.promote(&new, now).unwrap();
         file.retire(&first, now + Duration::from_secs(1), Duration::ZERO, true).unwrap();
-        assert_eq!(case.taken(), [new.clone()]);
+        assert_eq!(case.taken(), [&*new]);
         case.write(&old.0);
         fs::write(&record, &old.1).unwrap();
         let why = case.refused();
