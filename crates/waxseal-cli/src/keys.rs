@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::{KeyError, KeyFile, ListedKey, Promoted, Retired, Retirement, Settings, StoreUrl};
+use waxseal::{KeyError, KeyFile, ListedKey, Promoted, Retired, Retirement, RevokedAll, Settings, StoreUrl};
 use waxseal_keys::format_time::{self, unix_seconds};
 
 use crate::configured::{configured_keys, configured_settings};
@@ -28,7 +28,7 @@ Sessions on the server, before the third step:
 
 Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";
 
-/// The exit code if a key was revoked that neither the file nor the record knew: most likely a wrong id.
+/// The exit code if a key was revoked whose id is not on record: most likely a wrong id, or a wrong name of the app.
 const REVOKED_UNKNOWN: u8 = 5;
 
 /// Lists and changes the keys of a file: add, promote, retire, revoke. Keys are named by their ids and never shown.
@@ -107,7 +107,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         Verb::List(lifetime) => list(&file()?, now, lifetime.longest()?, json),
         Verb::Add => add(&file()?, now, json),
         Verb::Promote { kid } => promote(&file()?, kid, now, json),
-        Verb::RevokeAll => revoke_all(&file()?, now, json),
+        Verb::RevokeAll => revoke_all(&file()?, options.app.as_deref(), now, json),
         Verb::Retire { kid, revoke, lifetime, session_store } => {
             let file = file()?;
             if let (Some(store), Some(app)) = (session_store, &options.app) {
@@ -138,33 +138,55 @@ fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<Exi
             "replaced": replaced.map(|old| old.to_string()), "was_revoked": was_revoked,
         }));
     }
+    let path = file.path().display();
     match replaced {
         Some(old) => {
-            say!("key {new} seals now, {old} still opens, in {}", file.path().display());
+            say!("key {new} seals now, {old} still opens, in {path}");
             say!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
         }
         None if was_revoked => say!("key {new} seals as before"),
-        None => say!("key {new} seals already; nothing was changed"),
+        None => {
+            say!("key {new} seals already; {path} was not changed");
+            say!("a server that refuses it as revoked takes it once it has the new {path}.rotation");
+        }
     }
     if was_revoked {
-        let path = file.path().display();
         say!("{new} was revoked and is no longer: bring {path} and {path}.rotation to every machine");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn revoke_all(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
-    let (new, revoked) = file.revoke_all(now).map_err(failure)?;
-    let (new, revoked) = (new.to_string(), revoked.iter().map(ToString::to_string).collect::<Vec<_>>());
+fn revoke_all(file: &KeyFile, app: Option<&str>, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
+    let RevokedAll { seals, revoked, passphrases, unknown, .. } = file.revoke_all(now).map_err(failure)?;
+    let code = if unknown.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(REVOKED_UNKNOWN) };
+    let [revoked, passphrases, unknown] =
+        [revoked, passphrases, unknown].map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
     if json {
-        return print_json(&json!({ "file": file.path(), "seals": new, "revoked": revoked }));
+        print_json(&json!({
+            "file": file.path(), "seals": seals.to_string(), "revoked": revoked,
+            "passphrases": passphrases, "unknown": unknown,
+        }))?;
+        return Ok(code);
     }
     let path = file.path().display();
-    say!("key {new} seals now and is alone in {path}; revoked: {}", revoked.join(", "));
+    say!("key {seals} seals now and is alone in {path}; revoked: {}", revoked.join(", "));
     say!(
         "next: bring {path} and {path}.rotation to every machine; until a server has them, the old keys work there"
     );
-    Ok(ExitCode::SUCCESS)
+    for id in passphrases {
+        let app = app.unwrap_or_default();
+        say!(
+            "{id} is the id of a passphrase in the app {app}; an app of another name that reads this file has another id \
+             for it and refuses the new file, until the id that its log then names is revoked, too: \
+             `waxseal keys retire ID --revoke`"
+        );
+    }
+    for id in unknown {
+        say!(
+            "{id} was not on record: is --app right? With another name, servers may refuse the new file likewise"
+        );
+    }
+    Ok(code)
 }
 
 fn rewrap(store: &StoreUrl, options: &Options) -> Result<ExitCode, Failure> {

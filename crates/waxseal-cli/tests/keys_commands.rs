@@ -443,7 +443,7 @@ fn a_revoked_key_that_seals_is_allowed_again() {
     let said = format!("key {0} seals as before\n{0} was revoked and is no longer: bring secret", id(1));
     assert!(done.code == 0 && done.out.starts_with(&said), "{} {}", done.out, done.err);
     let again = folder.run(&["keys", "promote", &id(1)], "").out;
-    assert!(again.contains("seals already; nothing was changed"), "{again}");
+    assert!(again.contains("seals already; secret was not changed\na server that refuses it"), "{again}");
     fs::remove_file(folder.path("secret.rotation")).unwrap();
     folder.json(&["keys", "revoke-all"], "", 0);
     fs::write(folder.path("secret"), old).unwrap();
@@ -472,6 +472,38 @@ fn keys_that_leaked_are_revoked_and_replaced_in_one_step() {
     assert_eq!((&listed["keys"][0]["kid"], listed["keys"].as_array().unwrap().len()), (&told["seals"], 1));
     assert!(same_mode(&folder.path("secret"), &folder.path("secret.rotation")));
     assert_eq!(folder.run(&["keys", "revoke-all", "--file", "nowhere"], "").code, 1);
+}
+
+#[test]
+fn a_leaked_passphrase_is_revoked_under_one_name_and_a_wrong_one_is_an_exit_code() {
+    let folder = Folder::with_keys(&[]);
+    let written = || fs::write(folder.path("secret"), "a passphrase of a decent length\n").unwrap();
+    let id = |app| {
+        let listed = folder.json(&["keys", "list", app], "", 0);
+        listed["keys"][0]["kid"].as_str().unwrap().to_owned()
+    };
+    written();
+    let (demo, other) = (id("--app=demo"), id("--app=other"));
+    let told = folder.json(&["keys", "revoke-all", "--app=demo"], "", 0);
+    assert_eq!(
+        (&told["passphrases"], &told["unknown"]),
+        (&serde_json::json!([demo]), &serde_json::json!([]))
+    );
+    // Another app's server has said in its log which id it misses.
+    assert_eq!(folder.run(&["keys", "retire", &other, "--revoke"], "").code, 5);
+
+    written();
+    let record = serde_json::json!({ "version": 1, "seals": demo });
+    fs::write(folder.path("secret.rotation"), record.to_string()).unwrap();
+    let done = folder.run(&["keys", "revoke-all", "--app=other"], "");
+    assert_eq!(done.code, 5, "{}", done.err);
+    for said in [
+        &format!("revoked: {other}, {demo}\n"),
+        &format!("{other} is the id of a passphrase in the app other; an app of another name"),
+        &format!("{other} was not on record: is --app right?"),
+    ] {
+        assert!(done.out.contains(said), "{said} in {}", done.out);
+    }
 }
 
 #[test]

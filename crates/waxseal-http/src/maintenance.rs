@@ -71,7 +71,7 @@ where
                 continue;
             }
             Ok(Err(error)) => error.into(),
-            Err(_) => format!("it has not answered for {LONGEST:?}").into(),
+            Err(_) => format!("it was not done within {LONGEST:?}").into(),
         };
         if said.is_none_or(|at| at.elapsed() >= ROUND_INTERVAL) {
             said = Some(tokio::time::Instant::now());

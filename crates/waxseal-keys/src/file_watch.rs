@@ -49,8 +49,8 @@ pub(crate) enum FileChange {
 struct Content {
     /// The bytes, or the reason why they cannot be read.
     file: Result<Zeroizing<Vec<u8>>, String>,
-    /// The revoked keys with their times, or the reason why they cannot be read.
-    revoked: Result<BTreeMap<String, u64>, String>,
+    /// The record, or the reason why it cannot be read. All of it, because a promotion may change nothing else.
+    record: Result<Rotation, String>,
 }
 
 impl FileWatch {
@@ -59,21 +59,19 @@ impl FileWatch {
     pub(crate) fn new(secrets: &Secrets) -> Option<Self> {
         let path = secrets.file().filter(|path| path.is_file())?.to_owned();
         let file = Ok(Zeroizing::new(secrets.file_bytes()?.to_vec()));
-        let revoked = record(&path).map(|record| record.revoked);
+        let record = record(&path);
         let ids = secrets.keyring().ids().collect();
         let policy = secrets.policy().clone();
-        let known = revoked.clone().unwrap_or_default();
-        let taken = Content { file, revoked };
-        Some(Self { path, policy, ids, revoked: known, taken, candidate: None, refused: None })
+        let revoked = record.as_ref().map(|record| record.revoked.clone()).unwrap_or_default();
+        let taken = Content { file, record };
+        Some(Self { path, policy, ids, revoked, taken, candidate: None, refused: None })
     }
 
     /// Reads the file and judges new content. Blocks the thread: a passphrase takes a quarter of a second.
     pub(crate) fn look(&mut self, now: Instant) -> Option<FileChange> {
         // The file is read before its record, because this crate's commands write them in the opposite order.
         let file = self.read();
-        let record = record(&self.path);
-        let revoked = record.as_ref().map(|record| record.revoked.clone()).map_err(Clone::clone);
-        let content = Content { file, revoked };
+        let content = Content { file, record: record(&self.path) };
         if content == self.taken {
             self.candidate = None;
             return self.refused.take().map(|_| FileChange::Restored);
@@ -85,7 +83,7 @@ impl FileWatch {
         if !self.has_settled(&content, now) {
             return None;
         }
-        if let Ok(record) = &record {
+        if let Ok(record) = &content.record {
             self.note_revocations(record);
         }
         Some(match self.judge(&content) {
@@ -148,7 +146,7 @@ impl FileWatch {
 
     fn judge(&self, content: &Content) -> Result<Secrets, String> {
         let bytes = content.file.clone()?;
-        let revoked = content.revoked.as_ref().map(|_| &self.revoked).map_err(String::as_str);
+        let revoked = content.record.as_ref().map(|_| &self.revoked).map_err(String::as_str);
         let secrets = Secrets::from_bytes(self.path.clone(), bytes, revoked, &self.policy);
         let secrets = secrets.map_err(|error| error.one_line())?;
         let is_revoked = |id: &KeyId| self.revoked.contains_key(&id.to_string());
@@ -161,7 +159,7 @@ impl FileWatch {
         let Some(seals) = first.filter(|seals| !secrets.keyring().ids().any(|id| id == *seals)) else {
             return Ok(secrets);
         };
-        match &content.revoked {
+        match &content.record {
             Ok(_) if is_revoked(&seals) => Ok(secrets),
             Ok(_) => Err(format!(
                 "it lacks {seals}, the key that seals here, and every visitor would be signed out; put the key back, \
@@ -183,7 +181,7 @@ impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Content")
             .field("file", &self.file.as_ref().map(|bytes| bytes.len()))
-            .field("revoked", &self.revoked)
+            .field("record", &self.record)
             .finish()
     }
 }
@@ -375,6 +373,61 @@ mod tests {
         case.write(&old.0);
         file.promote(&first.to_string(), now).unwrap();
         assert_eq!(case.taken(), [first, new].map(|id| id.to_string()));
+    }
+
+    /// An old copy of the file and its record has the key in first place, where it seals already.
+    #[test]
+    fn a_key_in_first_place_is_allowed_again_as_the_refusal_says() {
+        let mut case = Case::new();
+        let (file, now, first) = (KeyFile::new(&case.path), SystemTime::now(), case.first.clone());
+        let new = file.add(now).unwrap().to_string();
+        assert_eq!(case.taken(), [first.clone(), new.clone()]);
+        let record = Rotation::path(&case.path);
+        let old = (case.text(), fs::read(&record).unwrap());
+        file.promote(&new, now).unwrap();
+        file.retire(&first, now + Duration::from_secs(1), Duration::ZERO, true).unwrap();
+        assert_eq!(case.taken(), [&*new]);
+        case.write(&old.0);
+        fs::write(&record, &old.1).unwrap();
+        let why = case.refused();
+        assert!(why.contains(&format!("`waxseal keys promote {first}`")), "{why}");
+        let promoted = file.promote(&first, now + Duration::from_secs(2)).unwrap();
+        assert_eq!((promoted.replaced, promoted.was_revoked), (None, false));
+        assert_eq!(case.text(), old.0);
+        assert_eq!(case.taken(), [first, new]);
+    }
+
+    /// The key was promoted on a machine whose clock is ahead, and is revoked on another.
+    #[test]
+    fn a_clock_that_is_behind_brings_no_revoked_key_back() {
+        let now = SystemTime::now();
+        let ahead = now + Duration::from_secs(60);
+        for way in ["revoke-all", "retire", "retire, once it was removed by hand"] {
+            let mut case = Case::new();
+            let file = KeyFile::new(&case.path);
+            let leaked = file.add(now).unwrap().to_string();
+            file.promote(&leaked, ahead).unwrap();
+            assert_eq!(case.taken().len(), 2, "{way}");
+            let record = Rotation::path(&case.path);
+            let old = (case.text(), fs::read(&record).unwrap());
+            match way {
+                "revoke-all" => drop(file.revoke_all(now).unwrap()),
+                "retire" => {
+                    file.promote(&case.first, now).unwrap();
+                    file.retire(&leaked, now, Duration::ZERO, true).unwrap();
+                }
+                _ => {
+                    let (_, rest) = old.0.split_once('\n').unwrap();
+                    case.write(rest);
+                    file.retire(&leaked, now, Duration::ZERO, true).unwrap();
+                }
+            }
+            assert_eq!(case.taken().len(), 1, "{way}");
+            case.write(&old.0);
+            fs::write(&record, &old.1).unwrap();
+            let why = case.refused();
+            assert!(why.contains("again, although it was revoked"), "{way}: {why}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::format_time::unix_seconds;
-use crate::listed_key::{ListedKey, Promoted, Retired, Retirement};
+use crate::listed_key::{ListedKey, Promoted, Retired, Retirement, RevokedAll};
 use crate::replacement::Replacement;
 use crate::rotation::{Dates, Rotation};
 use crate::secret_file;
@@ -92,8 +92,8 @@ impl KeyFile {
         Ok(id)
     }
 
-    /// Moves the key with the id `id` to first place, where it seals, and records the time. If it was revoked, it is no
-    /// longer.
+    /// Moves the key with the id `id` to first place, where it seals, and records the time, also if it is there already. If
+    /// it was revoked, it is no longer: servers forget a revocation that the record may not know.
     ///
     /// # Errors
     ///
@@ -106,10 +106,8 @@ impl KeyFile {
             replaced: (at > 0).then_some(change.lines[0].id),
             was_revoked: change.record.revoked.contains_key(&change.lines[at].name),
         };
-        if promoted.replaced.is_some() || promoted.was_revoked {
-            change.promote(at);
-            change.finish()?;
-        }
+        change.promote(at);
+        change.finish()?;
         Ok(promoted)
     }
 
@@ -133,23 +131,43 @@ impl KeyFile {
     /// It is one step, because a leaked key that opens while another one seals gives its sessions away to that one: a
     /// server seals them with it when they are used. For the same reason no key stays that may have sealed meanwhile.
     ///
-    /// Returns the id of the new key, and those of the revoked keys.
+    /// The keys that only the record has are revoked, too: with another app's name, the ids of the file's passphrases are
+    /// wrong, and servers wait for those on record.
     ///
     /// # Errors
     ///
     /// Those of [`add`](Self::add).
-    pub fn revoke_all(&self, now: SystemTime) -> Result<(KeyId, Vec<KeyId>), Error> {
+    pub fn revoke_all(&self, now: SystemTime) -> Result<RevokedAll, Error> {
         let mut change = self.begin(now)?;
-        let revoked: Vec<Line> = change.lines.drain(..).collect();
-        for line in &revoked {
-            change.record.keys.remove(&line.name);
-            change.record.revoked.insert(line.name.clone(), change.now);
+        // As it is in its file: `begin` has made it match the ids of the lines.
+        change.record = Rotation::read(&self.path)?;
+        let lines = std::mem::take(&mut change.lines);
+        let mut on_record = change.record.ids();
+        let unknown = |line: &&Line| {
+            let record = &change.record;
+            !on_record.is_empty()
+                && !on_record.contains(&line.name)
+                && !record.revoked.contains_key(&line.name)
+        };
+        let passphrases = || lines.iter().filter(|line| line.passphrase);
+        let unknown: Vec<_> = passphrases().filter(unknown).map(|line| line.id).collect();
+        let passphrases = passphrases().map(|line| line.id).collect();
+        let mut revoked = Vec::new();
+        for line in &lines {
+            change.record.revoke(&line.name, change.now);
+            on_record.remove(&line.name);
+            revoked.push(line.id);
         }
-        let new = change.add()?;
-        change.record.seals = Some(new.to_string());
-        change.record.keys.entry(new.to_string()).or_default().promoted = Some(change.now);
+        for id in &on_record {
+            change.record.revoke(id, change.now);
+            revoked.extend(id_from(id));
+        }
+        change.record.keys.clear();
+        let seals = change.add()?;
+        change.record.seals = Some(seals.to_string());
+        change.record.keys.entry(seals.to_string()).or_default().promoted = Some(change.now);
         change.finish()?;
-        Ok((new, revoked.iter().map(|line| line.id).collect()))
+        Ok(RevokedAll { seals, revoked, passphrases, unknown })
     }
 
     /// Removes the key with the id `id` from the file: what it sealed can no longer be opened.
@@ -184,10 +202,10 @@ impl KeyFile {
             return Err(refused);
         }
         let line = change.lines.remove(at);
-        change.record.keys.remove(&line.name);
         if revoke {
-            change.record.revoked.insert(line.name, unix_seconds(now));
+            change.record.revoke(&line.name, change.now);
         }
+        change.record.keys.remove(&line.name);
         change.finish()?;
         Ok(Retired::Removed)
     }
@@ -201,7 +219,7 @@ impl KeyFile {
         let known = record.seals.as_ref() == Some(&id)
             || record.keys.contains_key(&id)
             || record.revoked.contains_key(&id);
-        record.revoked.entry(id).or_insert(unix_seconds(now));
+        record.revoke(&id, unix_seconds(now));
         record.write(&self.path)?;
         Ok(if known { Retired::OnRecord } else { Retired::Unknown })
     }
@@ -279,12 +297,14 @@ impl Change<'_> {
 
     fn promote(&mut self, at: usize) {
         let before = self.lines[0].name.clone();
+        // Undone below if it is the same key.
         self.record.keys.entry(before).or_default().replaced = Some(self.now);
         let line = self.lines.remove(at);
         // Servers tell by the times which was last, so the clock of this machine must not say otherwise.
         let revoked = self.record.revoked.remove(&line.name);
-        let promoted = revoked.map_or(self.now, |revoked| self.now.max(revoked.saturating_add(1)));
         let dates = self.record.keys.entry(line.name.clone()).or_default();
+        let earlier = revoked.max(dates.promoted);
+        let promoted = earlier.map_or(self.now, |earlier| self.now.max(earlier.saturating_add(1)));
         (dates.promoted, dates.replaced) = (Some(promoted), None);
         self.record.seals = Some(line.name.clone());
         self.lines.insert(0, line);
@@ -344,9 +364,14 @@ fn is_id(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+fn id_from(text: &str) -> Option<KeyId> {
+    u32::from_str_radix(text, 16).ok().filter(|_| is_id(text)).map(|id| KeyId::from_bytes(id.to_be_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use std::fs;
 
     const LIFETIME: Duration = Duration::from_secs(1_000);
@@ -378,6 +403,9 @@ mod tests {
         assert_eq!(promoted.replaced.map(|id| id.to_string()), Some(old[0].clone()));
         let again = file.promote(&new, at(11)).unwrap();
         assert_eq!((again.replaced, again.was_revoked), (None, false));
+        // The times of one key only grow, whatever a clock says.
+        file.promote(&new, at(3)).unwrap();
+        assert_eq!(file.list().unwrap()[0].promoted(), Some(at(12)));
         assert_eq!(ids(&file), [new.clone(), old[0].clone()]);
 
         let error = file.retire(&new, at(20), LIFETIME, true).unwrap_err();
@@ -418,8 +446,10 @@ mod tests {
     fn a_file_that_leaked_has_one_new_key_after_one_step() {
         let (_folder, file, old) = file(16);
         let text = fs::read_to_string(file.path()).unwrap();
-        let (new, revoked) = file.revoke_all(at(0)).unwrap();
-        assert_eq!(revoked.iter().map(KeyId::to_string).collect::<Vec<_>>(), old);
+        let done = file.revoke_all(at(0)).unwrap();
+        let new = done.seals;
+        assert_eq!(done.revoked.iter().map(KeyId::to_string).collect::<Vec<_>>(), old);
+        assert_eq!((done.passphrases, done.unknown), (vec![], vec![]), "ids of generated keys are sure");
         assert_eq!(ids(&file), [new.to_string()]);
         let record = Rotation::read(file.path()).unwrap();
         assert!(
@@ -429,6 +459,37 @@ mod tests {
         // A file that is brought back is known for what it is.
         fs::write(file.path(), text).unwrap();
         assert!(file.list().unwrap().iter().all(ListedKey::is_revoked));
+    }
+
+    #[test]
+    fn the_ids_of_passphrases_are_those_of_one_app_and_a_wrong_name_is_noticed_by_the_record() {
+        const PASSPHRASE: &str = "a passphrase of a decent length";
+        let id = |app| SecretKey::parse(PASSPHRASE, app).unwrap().id();
+        let (demo, other) = (id("demo"), id("other"));
+        for (case, on_record, unknown, revoked) in [
+            ("the right name", Some(demo), vec![], vec![demo]),
+            ("no record yet", None, vec![], vec![demo]),
+            ("another name", Some(other), vec![demo], vec![demo, other]),
+        ] {
+            let (_folder, file, _) = file(1);
+            fs::write(file.path(), PASSPHRASE).unwrap();
+            if let Some(id) = on_record {
+                let mut record = Rotation::default();
+                record.follow(&[id.to_string()], 0);
+                record.write(file.path()).unwrap();
+            }
+            let file = file.with_app("demo");
+            let done = file.revoke_all(at(1)).unwrap();
+            assert_eq!(
+                (done.passphrases, done.unknown, &done.revoked),
+                (vec![demo], unknown, &revoked),
+                "{case}"
+            );
+            let record = Rotation::read(file.path()).unwrap();
+            // Servers wait for the id that they seal with.
+            assert!(revoked.iter().all(|id| record.revoked.contains_key(&id.to_string())), "{case}");
+            assert_eq!(record.ids(), BTreeSet::from([done.seals.to_string()]), "{case}");
+        }
     }
 
     #[test]

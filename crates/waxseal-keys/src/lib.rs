@@ -25,7 +25,7 @@ pub use error::Error;
 pub use key_file::KeyFile;
 pub use key_status::{KeyReport, KeyStatus};
 pub use key_watcher::KeyWatcher;
-pub use listed_key::{ListedKey, Promoted, Retired, Retirement};
+pub use listed_key::{ListedKey, Promoted, Retired, Retirement, RevokedAll};
 pub use secret_file::{DEVELOPMENT_FILE, make_development_secret, make_secret};
 pub use secret_options::SecretOptions;
 pub use secrets::{KeyKind, Secrets};

@@ -42,6 +42,21 @@ pub struct Promoted {
     pub was_revoked: bool,
 }
 
+/// What [`KeyFile::revoke_all`](crate::KeyFile::revoke_all) has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RevokedAll {
+    /// The new key, which seals now and is alone in the file.
+    pub seals: KeyId,
+    /// The revoked keys: those of the file, then those that only the record had.
+    pub revoked: Vec<KeyId>,
+    /// The passphrases among the keys of the file. Another app that reads the same file knows them by other ids, under
+    /// which they are not revoked.
+    pub passphrases: Vec<KeyId>,
+    /// Those passphrases that were not on record although there is one. The app's name may be wrong.
+    pub unknown: Vec<KeyId>,
+}
+
 /// Where [`KeyFile::retire`](crate::KeyFile::retire) found the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,6 +1,6 @@
 //! The record of a key file's rotation, in `<file>.rotation` beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -82,6 +82,21 @@ impl Rotation {
         Replacement::begin(&Self::path(secret_file))?.like(secret_file).finish(&[&text, b"\n"])
     }
 
+    /// The ids of the keys that were in the file, as far as is known.
+    pub(crate) fn ids(&self) -> BTreeSet<String> {
+        self.seals.iter().chain(self.keys.keys()).cloned().collect()
+    }
+
+    /// Records that a key is revoked.
+    ///
+    /// Servers tell by the times which was last, so a revocation is never dated before the key's promotion, whatever the
+    /// clock of the machine says, nor before an earlier revocation.
+    pub(crate) fn revoke(&mut self, id: &str, now: u64) {
+        let promoted = self.keys.get(id).and_then(|dates| dates.promoted).unwrap_or_default();
+        let time = self.revoked.entry(id.to_owned()).or_default();
+        *time = now.max(promoted).max(*time);
+    }
+
     /// Updates the record to match a file that holds `ids`, the first of which seals.
     ///
     /// A key that does not seal and is not on record may have sealed until now.
@@ -133,6 +148,22 @@ mod tests {
         record.revoked.insert("b".to_owned(), 50);
         record.follow(&ids("a b"), 100);
         assert_eq!(record.revoked.get("b"), Some(&50));
+    }
+
+    #[test]
+    fn a_revocation_is_never_dated_before_what_it_ends() {
+        for (case, promoted, revoked, expected) in [
+            ("promoted on a machine whose clock was ahead", Some(150), None, 150),
+            ("revoked on one before", None, Some(170), 170),
+            ("both are long ago", Some(50), Some(60), 100),
+            ("nothing is known", None, None, 100),
+        ] {
+            let mut record = Rotation::default();
+            record.keys.insert("a".to_owned(), Dates { promoted, ..Dates::default() });
+            record.revoked.extend(revoked.map(|time| ("a".to_owned(), time)));
+            record.revoke("a", 100);
+            assert_eq!(record.revoked["a"], expected, "{case}");
+        }
     }
 
     #[test]

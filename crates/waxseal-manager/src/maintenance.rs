@@ -10,7 +10,7 @@ use crate::maintenance_report::Maintenance;
 use crate::manager::{SessionManager, Sessions};
 use crate::records::clocks::Clocks;
 use crate::records::purge::purge;
-use crate::store_metrics::{note_ends_waiting, note_usage};
+use crate::store_metrics::{ClockGauge, UsageGauges, note_ends_waiting};
 
 impl SessionManager {
     /// Does a round of maintenance. Call it about once a minute. A round frees what has expired, tells the store of
@@ -23,10 +23,12 @@ impl SessionManager {
     ///
     /// [`Error::Unavailable`] if the store does not answer.
     pub async fn maintain(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Maintenance>, Error> {
+        // Made before the round, which a store that hangs never ends.
+        let usage = self.any_store().map(|store| (store, UsageGauges::unsaid()));
         let done = self.round(clock).await;
         // Also if the store refused something, as one does that is full.
-        if let Some(store) = self.any_store() {
-            note_usage(store).await;
+        if let Some((store, gauges)) = usage {
+            gauges.ask(store).await;
         }
         done
     }
@@ -37,9 +39,10 @@ impl SessionManager {
             Sessions::Cookie => return Ok(None),
             Sessions::Revocable(list) => {
                 list.forget_useless(clock());
+                let gauge = ClockGauge::unsaid();
                 // A sign-out that the store refuses must not prevent the purge.
                 let ends = list.finish(clock()).await;
-                let clocks = Clocks::compare(list.store(), &clock).await?;
+                let clocks = Clocks::compare(list.store(), &clock, gauge).await?;
                 let purged = purge(list.store(), || clocks.earlier(clock()), || list.finish(clock())).await?;
                 ends?;
                 Maintenance { purged, clock_offset: clocks.offset }
@@ -60,12 +63,12 @@ impl SessionManager {
     ///
     /// [`Error::Store`] or [`Error::Unavailable`] if the store refuses some of them. They wait for the next call.
     pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
+        let _noted = EndsWaiting(self);
         let left = match (self.records(), self.list_of_ended()) {
             (Some(records), _) => records.finish_ends(&self.keys(), now.into()).await,
             (None, Some(list)) => list.finish(now.into()).await,
             (None, None) => return Ok(0),
         };
-        note_ends_waiting(self.ends_waiting());
         Ok(left?)
     }
 
@@ -136,5 +139,14 @@ impl SessionManager {
         let (records, keys) = (self.expect_records()?, self.keys());
         records.any_store().expect(Promise::Keys)?;
         Ok(records.count_sealed_by(&keys, *key.as_bytes(), after, limit, now.into()).await?)
+    }
+}
+
+/// Sets the gauge of the ends that wait when it is dropped, also by a caller who waits no longer for the store.
+struct EndsWaiting<'a>(&'a SessionManager);
+
+impl Drop for EndsWaiting<'_> {
+    fn drop(&mut self) {
+        note_ends_waiting(self.0.ends_waiting());
     }
 }

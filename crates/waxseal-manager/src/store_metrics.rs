@@ -47,31 +47,62 @@ pub(crate) fn describe() {
     );
 }
 
-/// Sets the gauge of the difference between this process's clock and the store's. `None` if the store does not say it at
-/// present: what it said before must not stay.
-pub(crate) fn note_clock_offset(offset: Option<Duration>) {
-    let seconds = offset.map_or(f64::NAN, |offset| offset.as_secs_f64());
-    metrics::gauge!("waxseal_store_clock_offset_seconds").set(seconds);
-}
-
 /// Sets the gauge of the ends of which the store could not be told yet.
 pub(crate) fn note_ends_waiting(number: usize) {
     metrics::gauge!("waxseal_sessions_ends_waiting").set(number as f64);
 }
 
-/// Sets the gauges to the store's current usage. What it does not say at present is no number: what it said before must
-/// not stay.
-pub(crate) async fn note_usage(store: &dyn AnyStore) {
-    match store.usage().await {
-        Ok(Usage { records, fullness, .. }) => {
-            if let Some(records) = records {
-                metrics::gauge!("waxseal_store_records").set(records as f64);
+/// The gauges of the store's usage, set when this is dropped, also by a caller who waits no longer for a silent store.
+///
+/// What the store has not said by then is no number: what it said before must not stay.
+pub(crate) struct UsageGauges {
+    records: f64,
+    fullness: f64,
+}
+
+impl UsageGauges {
+    pub(crate) fn unsaid() -> Self {
+        Self { records: f64::NAN, fullness: f64::NAN }
+    }
+
+    /// Asks the store.
+    pub(crate) async fn ask(mut self, store: &dyn AnyStore) {
+        match store.usage().await {
+            Ok(Usage { records, fullness, .. }) => {
+                self.records = records.map_or(f64::NAN, |records| records as f64);
+                self.fullness = fullness.unwrap_or(f64::NAN);
             }
-            metrics::gauge!("waxseal_store_fullness_ratio").set(fullness.unwrap_or(f64::NAN));
+            Err(error) => tracing::debug!(%error, "the session store does not say how full it is"),
         }
-        Err(error) => {
-            tracing::debug!(%error, "the session store does not say how full it is");
-            metrics::gauge!("waxseal_store_fullness_ratio").set(f64::NAN);
+    }
+}
+
+impl Drop for UsageGauges {
+    fn drop(&mut self) {
+        metrics::gauge!("waxseal_store_records").set(self.records);
+        metrics::gauge!("waxseal_store_fullness_ratio").set(self.fullness);
+    }
+}
+
+/// The gauge of the difference between this process's clock and the store's, set as [`UsageGauges`] are. `None` leaves it
+/// alone.
+pub(crate) struct ClockGauge(Option<f64>);
+
+impl ClockGauge {
+    pub(crate) fn unsaid() -> Self {
+        Self(Some(f64::NAN))
+    }
+
+    /// Sets the gauge, unless the store has no clock.
+    pub(crate) fn say(mut self, offset: Option<Duration>) {
+        self.0 = offset.map(|offset| offset.as_secs_f64());
+    }
+}
+
+impl Drop for ClockGauge {
+    fn drop(&mut self) {
+        if let Some(seconds) = self.0 {
+            metrics::gauge!("waxseal_store_clock_offset_seconds").set(seconds);
         }
     }
 }

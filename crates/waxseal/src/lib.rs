@@ -154,7 +154,8 @@ pub use waxseal_http::{
 #[cfg(feature = "rails")]
 pub use waxseal_http::{Rails, RailsDigest, RailsKey};
 pub use waxseal_keys::{
-    Error as KeyError, KeyFile, ListedKey, Promoted, Retired, Retirement, Secrets, make_development_secret,
+    Error as KeyError, KeyFile, ListedKey, Promoted, Retired, Retirement, RevokedAll, Secrets,
+    make_development_secret,
 };
 pub use waxseal_manager::{Adoption, Foreign, FormerState, WhenAway};
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};

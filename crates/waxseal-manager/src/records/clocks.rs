@@ -12,7 +12,7 @@ use crate::active_keys::ActiveKeys;
 use crate::any_store::AnyStore;
 use crate::maintenance_report::Maintenance;
 use crate::store_error::StoreError;
-use crate::store_metrics::note_clock_offset;
+use crate::store_metrics::ClockGauge;
 
 /// How much the clocks of this process and of the store may differ. If they differ more, copies are not trusted by
 /// their times.
@@ -30,14 +30,17 @@ impl Clocks {
     pub(crate) async fn compare(
         store: &dyn AnyStore,
         clock: &impl Fn() -> Timestamp,
+        gauge: ClockGauge,
     ) -> Result<Self, StoreError> {
         let asked = clock();
-        let theirs = store.clock().await.inspect_err(|_| note_clock_offset(None))?;
-        let Some(theirs) = theirs else { return Ok(Self { offset: None, ahead: 0 }) };
+        let Some(theirs) = store.clock().await? else {
+            gauge.say(None);
+            return Ok(Self { offset: None, ahead: 0 });
+        };
         let answered = clock();
         let apart = |from: Timestamp, to: Timestamp| to.as_millis().saturating_sub(from.as_millis());
         let offset = Duration::from_millis(apart(theirs, asked).max(apart(answered, theirs)));
-        note_clock_offset(Some(offset));
+        gauge.say(Some(offset));
         Ok(Self { offset: Some(offset), ahead: apart(theirs, answered) })
     }
 
@@ -58,9 +61,10 @@ impl RecordStore {
         if let Some(near) = &self.near {
             near.forget_useless(clock());
         }
+        let gauge = ClockGauge::unsaid();
         // A sign-out that the store refuses must prevent neither the comparison of the clocks nor the purge.
         let ends = self.finish_ends(keys, clock()).await;
-        let clocks = Clocks::compare(&*self.store, &clock).await?;
+        let clocks = Clocks::compare(&*self.store, &clock, gauge).await?;
         if let Some(offset) = clocks.offset {
             compared(offset);
         }

@@ -1,5 +1,8 @@
 //! What is counted of sessions and of calls on their store.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use waxseal_crypto::Keyring;
 use waxseal_manager::{Access, DevicePurpose, Mirrored, Outcome, Revocable, SessionManager, State, Stored};
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
@@ -189,11 +192,61 @@ async fn what_the_store_no_longer_says_is_shown_no_longer_and_a_refusal_hides_no
         };
         fails(&[Operation::Usage, Operation::Clock]);
         sessions.maintain(|| at(61)).await.unwrap_err();
-        assert!(fullness().is_nan() && offset().is_nan(), "{place:?}");
+        let records = counted.gauge("waxseal_store_records");
+        assert!(fullness().is_nan() && offset().is_nan() && records.is_nan(), "{place:?}");
 
         fails(&[Operation::Purge]);
         sessions.maintain(|| at(121)).await.unwrap_err();
         assert_eq!(fullness(), 0.0, "{place:?}");
+    }
+}
+
+/// Drops what waits for a store that is silent, as when its time is up.
+fn give_up(waiting: impl Future) {
+    let mut waiting = pin!(waiting);
+    // Calls that are not held yield before and after they are done.
+    for _ in 0..100 {
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+}
+
+#[tokio::test]
+async fn a_round_that_is_given_up_leaves_no_values_of_before() {
+    let counted = Counted::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    let gauges = || {
+        ["store_records", "store_fullness_ratio", "store_clock_offset_seconds", "sessions_ends_waiting"]
+            .map(|name| Some(counted.gauge(&format!("waxseal_{name}"))).filter(|value| !value.is_nan()))
+    };
+    for place in BOTH {
+        let store = FaultyStore::new(MemoryStore::new().max_records(40));
+        store.set_clock(Some(Timestamp::from(at(3))));
+        let sessions = sessions(place, store.clone());
+        let token = signed_in(&sessions, "albus", 0).await;
+        let session = change(&sessions, &token, at(1)).await;
+        let full = [Some(1.0), Some(1.0 / 40.0), Some(2.0), Some(0.0)];
+        for held in [Operation::Clock, Operation::Purge, Operation::Usage] {
+            store.hold(None);
+            sessions.finish_ends(at(1)).await.unwrap();
+            sessions.maintain(|| at(1)).await.unwrap();
+            assert_eq!(gauges(), full, "{place:?}");
+            store.hold(Some(held));
+            give_up(sessions.maintain(|| at(1)));
+            let offset = (held != Operation::Clock).then_some(2.0);
+            assert_eq!(gauges(), [None, None, offset, Some(0.0)], "{place:?}: {held:?}");
+        }
+        store.hold(None);
+        sessions.maintain(|| at(1)).await.unwrap();
+        // A sign-out that waits comes before all else.
+        session.destroy().unwrap();
+        store.set_away(true);
+        commit(&sessions, &session, &token, at(1)).await.unwrap();
+        store.set_away(false);
+        store.set_held(true);
+        give_up(sessions.finish_ends(at(1)));
+        assert_eq!(gauges(), [Some(1.0), Some(1.0 / 40.0), Some(2.0), Some(1.0)], "{place:?}");
+        give_up(sessions.maintain(|| at(1)));
+        assert_eq!(gauges(), [None, None, None, Some(1.0)], "{place:?}");
     }
 }
 
