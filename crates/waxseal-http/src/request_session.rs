@@ -299,8 +299,9 @@ impl RequestSession {
         }
     }
 
-    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id. The
-    /// session of this request ends as by [`destroy`](Self::destroy), so that what is written next begins a new one.
+    /// Ends one of the visitor's own sessions at once, given its public session id. Returns `false` if none has that id.
+    /// After the session of this request, what is written next begins a new one, as after [`destroy`](Self::destroy). While
+    /// the store is away, that session alone can be ended.
     ///
     /// # Errors
     ///
@@ -310,10 +311,20 @@ impl RequestSession {
         let Some(owner) = session.owner() else { return Ok(false) };
         let is_own = self.visit().and_then(Visit::public_id) == Some(public_id);
         if is_own && session.phase() != Phase::Sent {
+            self.end_own(&session, public_id).await;
             session.destroy()?;
             return Ok(true);
         }
         self.sessions().end(&owner, public_id, self.now()).await
+    }
+
+    /// Ends the session of this request in the owner's list. The commit ends it by the id that came, and somebody who has a
+    /// copy of the cookie may renew that until then.
+    async fn end_own(&self, session: &Session, public_id: PublicId) {
+        let Some(owner) = session.owner_before() else { return };
+        if let Err(error) = Box::pin(self.sessions().end(&owner, public_id, self.now())).await {
+            tracing::debug!(error = chain(&error), "a session is ended by its id alone");
+        }
     }
 
     /// Ends all sessions of `owner` at once. If this request's session was loaded and came as one of them, it ends as
