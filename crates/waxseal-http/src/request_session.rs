@@ -110,8 +110,8 @@ impl RequestSession {
     /// [`Error::Unavailable`] if a store has to be asked and does not answer: [`status_of`](crate::status_of) makes it
     /// a 503. State `cookie` without a list of revoked sessions never asks one.
     pub async fn load(&self) -> Result<Session, Error> {
-        if let Some(session) = self.loaded() {
-            return Ok(session.clone());
+        if let Some(visit) = self.visit() {
+            return Ok(self.0.in_time(visit).clone());
         }
         self.0.find_foreign().await?;
         let opened = match self.0.open() {
@@ -129,8 +129,8 @@ impl RequestSession {
     /// Opens the session without waiting; `None` if the store has to be asked.
     #[must_use]
     pub fn ready(&self) -> Option<Session> {
-        if let Some(session) = self.loaded() {
-            return Some(session.clone());
+        if let Some(visit) = self.visit() {
+            return Some(self.0.in_time(visit).clone());
         }
         // If the store has to be asked in any case, opening is left to `load`, so that it is done once.
         if self.0.carrier.sessions().always_asks() && self.0.values().next().is_some() {
@@ -183,7 +183,8 @@ impl RequestSession {
     /// Ends the request's time to load its session, and returns the visit if it was loaded in time. A session that is
     /// loaded after this can be read but not written, because nobody will commit it.
     pub(crate) fn visit_at_end(&self) -> Option<&Visit> {
-        let in_time = *self.0.in_time.get_or_init(|| false);
+        // Another task may have loaded it and not said so yet.
+        let in_time = *self.0.in_time.get_or_init(|| self.visit().is_some());
         self.visit().filter(|_| in_time)
     }
 
@@ -568,7 +569,7 @@ impl Slot {
     fn in_time<'a>(&self, visit: &'a Visit) -> &'a Session {
         let session = visit.session();
         if !*self.in_time.get_or_init(|| true) {
-            drop(session.close());
+            close_late(session);
         }
         session
     }
@@ -761,7 +762,48 @@ impl fmt::Debug for RequestSession {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn close_late(session: &Session) {
+    drop(session.close());
+}
+
 /// The time in whole seconds, as the old app signs it.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use waxseal_crypto::{Keyring, SecretKey};
+
+    use super::*;
+    use crate::session_cookie::SessionCookie;
+    use crate::session_layer::SessionLayer;
+
+    /// A task has loaded the session and is interrupted before it notes that.
+    #[tokio::test]
+    async fn a_session_that_another_task_has_loaded_just_now_is_committed_or_closed() {
+        let cookie = SessionCookie::builder().build().unwrap();
+        let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+        let layer =
+            SessionLayer::new(SessionManager::cookie(&keyring, cookie.name(), "demo").unwrap(), cookie);
+        for is_in_time in [true, false] {
+            let request = layer.session_of(&Method::GET, &Uri::default(), &HeaderMap::new());
+            let mut response = http::Response::new(());
+            if !is_in_time {
+                layer.finish(&request, &mut response).await.unwrap();
+            }
+            request.0.visit.set(request.0.snapshot().create()).unwrap();
+            let session = match is_in_time {
+                true => request.loaded().cloned(),
+                false => request.ready(),
+            };
+            let written = session.unwrap().insert("name", "Merlin");
+            assert_eq!(written.is_ok(), is_in_time);
+            layer.finish(&request, &mut response).await.unwrap();
+            assert_eq!(response.headers().contains_key(http::header::SET_COOKIE), is_in_time);
+            assert!(request.load().await.unwrap().insert("late", 1).is_err());
+        }
+    }
 }
