@@ -75,6 +75,10 @@ struct Slot {
     tried_foreign: AtomicBool,
     /// `true` once the request's changes were dropped.
     failed: AtomicBool,
+    /// `true` once the session is to be closed.
+    closes: AtomicBool,
+    /// `true` while a task commits the session. A session that is to be closed is closed after that.
+    commits: AtomicBool,
     /// The proof of the device. `None` if device-bound sessions are off.
     #[cfg(feature = "device")]
     device: Option<DeviceRequest>,
@@ -172,11 +176,31 @@ impl RequestSession {
     /// Closes the session without saving it: for a request that is dropped without a response. What it wrote is lost,
     /// and what a clone of this handle writes from now on fails with [`waxseal_session::Error::Sent`].
     ///
-    /// A [`SessionService`](crate::SessionService) does this by itself. Do not call it while
-    /// [`SessionLayer::finish`](crate::SessionLayer::finish) runs, which has to complete its commit.
+    /// A commit that waits for a store is completed first. A [`SessionService`](crate::SessionService) does this by itself.
     pub fn close(&self) {
+        // In this order, and the commit's end in the other one, so that whichever comes last closes the session.
+        self.0.closes.store(true, Ordering::SeqCst);
+        if !self.0.commits.load(Ordering::SeqCst) {
+            self.close_now();
+        }
+    }
+
+    fn close_now(&self) {
         if let Some(visit) = self.visit_at_end() {
             drop(visit.session().close());
+        }
+    }
+
+    /// Notes that a task commits the session from now on, until [`commit_ends`](Self::commit_ends).
+    pub(crate) fn commit_begins(&self) {
+        self.0.commits.store(true, Ordering::SeqCst);
+    }
+
+    /// Closes a session that was to be closed during its commit. If the commit failed, it could be written again.
+    pub(crate) fn commit_ends(&self) {
+        self.0.commits.store(false, Ordering::SeqCst);
+        if self.0.closes.load(Ordering::SeqCst) {
+            self.close_now();
         }
     }
 
@@ -549,6 +573,8 @@ impl Slot {
             beside: OnceLock::new(),
             tried_foreign: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            closes: AtomicBool::new(false),
+            commits: AtomicBool::new(false),
             #[cfg(feature = "device")]
             device: None,
         }

@@ -473,6 +473,47 @@ async fn a_client_that_hangs_up_does_not_stop_a_sign_out() {
     }
 }
 
+/// The client has hung up, and a task of its handler holds the session still.
+#[tokio::test]
+async fn a_commit_that_fails_after_its_client_has_hung_up_leaves_a_closed_session() {
+    for (place, fails) in ON_SERVER.into_iter().flat_map(|place| [(place, true), (place, false)]) {
+        let site = Site::new(place);
+        let (token, store) = (site.token().await, site.store.clone());
+        let (send, kept) = std::sync::mpsc::channel();
+        let (saving, theirs) = (site.clone(), token.clone());
+        let request = tokio::spawn(async move {
+            saving
+                .send("POST", &theirs, move |handle| {
+                    let (store, send) = (store.clone(), send.clone());
+                    async move {
+                        let session = handle.load().await?;
+                        session.insert("name", 2)?;
+                        send.send(session).unwrap();
+                        store.set_held(true);
+                        Ok(())
+                    }
+                })
+                .await
+        });
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled(), "{place:?}");
+        site.store.set_away(fails);
+        site.store.set_held(false);
+        // Also during the pauses between attempts.
+        tokio::time::timeout(Duration::from_secs(5), site.layer.finish_ends()).await.unwrap();
+        let late = kept.recv().unwrap();
+        assert!(matches!(late.insert("late", 1), Err(waxseal_session::Error::Sent)), "{place:?} {fails}");
+        assert!(matches!(late.destroy(), Err(waxseal_session::Error::Sent)), "{place:?} {fails}");
+        site.store.set_away(false);
+        let opened = site.layer.sessions().open(token.as_bytes(), Access::Change, noon()).unwrap();
+        let name = opened.load(noon()).await.unwrap().get::<u8>("name").unwrap();
+        assert_eq!(name, Some(if fails { 1 } else { 2 }), "{place:?}: it was completed");
+    }
+}
+
 /// Somebody has a copy of the cookie, and renews the session between the request's load and its commit.
 #[tokio::test]
 async fn who_ends_the_session_that_they_are_in_ends_it_whatever_its_id_is_by_then() {
@@ -532,7 +573,7 @@ async fn who_ends_the_session_that_they_are_in_may_do_so_while_the_store_is_away
         assert_eq!(answer.status(), StatusCode::OK, "{place:?}");
         assert!(all(&answer, SET_COOKIE)[0].contains("Max-Age=0"), "{place:?}");
         site.store.set_away(false);
-        site.layer.sessions().finish_ends(noon()).await.unwrap();
+        site.layer.finish_ends().await;
         assert!(!site.is_there(&token).await, "{place:?}");
     }
 }
