@@ -326,7 +326,7 @@ mod tests {
         write(&bens);
         let again = Session::restore(Content::clone(&bens.content()), TERMS);
         write(&again);
-        assert_eq!(again.remove("never").unwrap(), false);
+        assert!(!again.remove("never").unwrap());
         let after = again.close().log.replay(by_then, usize::MAX).unwrap();
         assert_eq!((after.owner().as_deref(), after.own_lifetime()), (Some("ben"), Some(60)));
         assert_eq!(after.metadata.get::<String>(DEVICE).as_deref(), Some("Firefox on Linux"));
