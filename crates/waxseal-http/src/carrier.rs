@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use waxseal_manager::SessionManager;
 
 use crate::clock::Clock;
+use crate::commits::Commits;
 #[cfg(feature = "device")]
 use crate::device_bound::bound::Bound;
 use crate::foreign_cookies::Readers;
@@ -28,6 +29,7 @@ struct Shared {
     sessions: SessionManager,
     cookie: SessionCookie,
     maintainer: Maintainer,
+    commits: Commits,
 }
 
 /// A carrier that does not keep the session manager alive.
@@ -40,7 +42,12 @@ pub(crate) struct WeakCarrier {
 impl Carrier {
     pub(crate) fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
         Self {
-            shared: Arc::new(Shared { sessions, cookie, maintainer: Maintainer::default() }),
+            shared: Arc::new(Shared {
+                sessions,
+                cookie,
+                maintainer: Maintainer::default(),
+                commits: Commits::default(),
+            }),
             clock: Clock::system(),
             readers: None,
             #[cfg(feature = "device")]
@@ -87,6 +94,11 @@ impl Carrier {
 
     pub(crate) fn maintainer(&self) -> &Maintainer {
         &self.shared.maintainer
+    }
+
+    /// The commits that run in tasks of their own.
+    pub(crate) fn commits(&self) -> &Commits {
+        &self.shared.commits
     }
 
     pub(crate) fn now(&self) -> SystemTime {

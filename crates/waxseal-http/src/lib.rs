@@ -25,6 +25,7 @@
 mod caches;
 mod carrier;
 mod clock;
+mod commits;
 mod cookie_attributes;
 mod cookie_mark;
 mod cookie_syntax;
@@ -49,6 +50,7 @@ mod foreign_sessions;
 mod foreign_value;
 pub mod host;
 mod host_name;
+mod last_ends;
 mod local_path;
 mod maintainer;
 mod maintenance;

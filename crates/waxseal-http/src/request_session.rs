@@ -75,6 +75,10 @@ struct Slot {
     tried_foreign: AtomicBool,
     /// `true` once the request's changes were dropped.
     failed: AtomicBool,
+    /// `true` once the session is to be closed.
+    closes: AtomicBool,
+    /// `true` while a task commits the session. A session that is to be closed is closed after that.
+    commits: AtomicBool,
     /// The proof of the device. `None` if device-bound sessions are off.
     #[cfg(feature = "device")]
     device: Option<DeviceRequest>,
@@ -110,8 +114,8 @@ impl RequestSession {
     /// [`Error::Unavailable`] if a store has to be asked and does not answer: [`status_of`](crate::status_of) makes it
     /// a 503. State `cookie` without a list of revoked sessions never asks one.
     pub async fn load(&self) -> Result<Session, Error> {
-        if let Some(session) = self.loaded() {
-            return Ok(session.clone());
+        if let Some(visit) = self.visit() {
+            return Ok(self.0.in_time(visit).clone());
         }
         self.0.find_foreign().await?;
         let opened = match self.0.open() {
@@ -129,8 +133,8 @@ impl RequestSession {
     /// Opens the session without waiting; `None` if the store has to be asked.
     #[must_use]
     pub fn ready(&self) -> Option<Session> {
-        if let Some(session) = self.loaded() {
-            return Some(session.clone());
+        if let Some(visit) = self.visit() {
+            return Some(self.0.in_time(visit).clone());
         }
         // If the store has to be asked in any case, opening is left to `load`, so that it is done once.
         if self.0.carrier.sessions().always_asks() && self.0.values().next().is_some() {
@@ -172,18 +176,39 @@ impl RequestSession {
     /// Closes the session without saving it: for a request that is dropped without a response. What it wrote is lost,
     /// and what a clone of this handle writes from now on fails with [`waxseal_session::Error::Sent`].
     ///
-    /// A [`SessionService`](crate::SessionService) does this by itself. Do not call it while
-    /// [`SessionLayer::finish`](crate::SessionLayer::finish) runs, which has to complete its commit.
+    /// A commit that waits for a store is completed first. A [`SessionService`](crate::SessionService) does this by itself.
     pub fn close(&self) {
+        // In this order, and the commit's end in the other one, so that whichever comes last closes the session.
+        self.0.closes.store(true, Ordering::SeqCst);
+        if !self.0.commits.load(Ordering::SeqCst) {
+            self.close_now();
+        }
+    }
+
+    fn close_now(&self) {
         if let Some(visit) = self.visit_at_end() {
             drop(visit.session().close());
+        }
+    }
+
+    /// Notes that a task commits the session from now on, until [`commit_ends`](Self::commit_ends).
+    pub(crate) fn commit_begins(&self) {
+        self.0.commits.store(true, Ordering::SeqCst);
+    }
+
+    /// Closes a session that was to be closed during its commit. If the commit failed, it could be written again.
+    pub(crate) fn commit_ends(&self) {
+        self.0.commits.store(false, Ordering::SeqCst);
+        if self.0.closes.load(Ordering::SeqCst) {
+            self.close_now();
         }
     }
 
     /// Ends the request's time to load its session, and returns the visit if it was loaded in time. A session that is
     /// loaded after this can be read but not written, because nobody will commit it.
     pub(crate) fn visit_at_end(&self) -> Option<&Visit> {
-        let in_time = *self.0.in_time.get_or_init(|| false);
+        // Another task may have loaded it and not said so yet.
+        let in_time = *self.0.in_time.get_or_init(|| self.visit().is_some());
         self.visit().filter(|_| in_time)
     }
 
@@ -299,8 +324,9 @@ impl RequestSession {
         }
     }
 
-    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id. The
-    /// session of this request ends as by [`destroy`](Self::destroy), so that what is written next begins a new one.
+    /// Ends one of the visitor's own sessions at once, given its public session id. Returns `false` if none has that id.
+    /// After the session of this request, what is written next begins a new one, as after [`destroy`](Self::destroy). While
+    /// the store is away, that session alone can be ended.
     ///
     /// # Errors
     ///
@@ -310,10 +336,20 @@ impl RequestSession {
         let Some(owner) = session.owner() else { return Ok(false) };
         let is_own = self.visit().and_then(Visit::public_id) == Some(public_id);
         if is_own && session.phase() != Phase::Sent {
+            self.end_own(&session, public_id).await;
             session.destroy()?;
             return Ok(true);
         }
         self.sessions().end(&owner, public_id, self.now()).await
+    }
+
+    /// Ends the session of this request in the owner's list. The commit ends it by the id that came, and somebody who has a
+    /// copy of the cookie may renew that until then.
+    async fn end_own(&self, session: &Session, public_id: PublicId) {
+        let Some(owner) = session.owner_before() else { return };
+        if let Err(error) = Box::pin(self.sessions().end(&owner, public_id, self.now())).await {
+            tracing::debug!(error = chain(&error), "a session is ended by its id alone");
+        }
     }
 
     /// Ends all sessions of `owner` at once. If this request's session was loaded and came as one of them, it ends as
@@ -537,6 +573,8 @@ impl Slot {
             beside: OnceLock::new(),
             tried_foreign: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            closes: AtomicBool::new(false),
+            commits: AtomicBool::new(false),
             #[cfg(feature = "device")]
             device: None,
         }
@@ -557,7 +595,7 @@ impl Slot {
     fn in_time<'a>(&self, visit: &'a Visit) -> &'a Session {
         let session = visit.session();
         if !*self.in_time.get_or_init(|| true) {
-            drop(session.close());
+            close_late(session);
         }
         session
     }
@@ -750,7 +788,48 @@ impl fmt::Debug for RequestSession {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn close_late(session: &Session) {
+    drop(session.close());
+}
+
 /// The time in whole seconds, as the old app signs it.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use waxseal_crypto::{Keyring, SecretKey};
+
+    use super::*;
+    use crate::session_cookie::SessionCookie;
+    use crate::session_layer::SessionLayer;
+
+    /// A task has loaded the session and is interrupted before it notes that.
+    #[tokio::test]
+    async fn a_session_that_another_task_has_loaded_just_now_is_committed_or_closed() {
+        let cookie = SessionCookie::builder().build().unwrap();
+        let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+        let layer =
+            SessionLayer::new(SessionManager::cookie(&keyring, cookie.name(), "demo").unwrap(), cookie);
+        for is_in_time in [true, false] {
+            let request = layer.session_of(&Method::GET, &Uri::default(), &HeaderMap::new());
+            let mut response = http::Response::new(());
+            if !is_in_time {
+                layer.finish(&request, &mut response).await.unwrap();
+            }
+            request.0.visit.set(request.0.snapshot().create()).unwrap();
+            let session = match is_in_time {
+                true => request.loaded().cloned(),
+                false => request.ready(),
+            };
+            let written = session.unwrap().insert("name", "Merlin");
+            assert_eq!(written.is_ok(), is_in_time);
+            layer.finish(&request, &mut response).await.unwrap();
+            assert_eq!(response.headers().contains_key(http::header::SET_COOKIE), is_in_time);
+            assert!(request.load().await.unwrap().insert("late", 1).is_err());
+        }
+    }
 }

@@ -162,7 +162,7 @@ impl SessionLayer {
             return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
         }
         match self.enter(&mut request) {
-            Entered::Anew(session) => Box::pin(leave(self.clone(), Unanswered(Some(session)), call(request))),
+            Entered::Anew(session) => Box::pin(leave(self.clone(), Unanswered::of(session), call(request))),
             Entered::Again => Box::pin(pass(call(request))),
             Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
         }
@@ -218,19 +218,22 @@ const HOW_TO_ALLOW: &str = "The session layer refuses requests of other sites th
     `CrossOrigin::refuse().trust([\"https://app.example\"])?` for certain origins, \
     `CrossOrigin::refuse().except(\"/webhook\")` for certain paths, `CrossOrigin::allow()` for all requests.";
 
-/// The session of a request that has no response yet. It is closed if the request is dropped.
-struct Unanswered(Option<RequestSession>);
+/// The session of a request that has no response yet. It is closed if the request is dropped or fails.
+struct Unanswered {
+    session: RequestSession,
+    is_answered: bool,
+}
 
 impl Unanswered {
-    fn answered(mut self) -> RequestSession {
-        self.0.take().expect("it is taken only here")
+    fn of(session: RequestSession) -> Self {
+        Self { session, is_answered: false }
     }
 }
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        if let Some(session) = &self.0 {
-            session.close();
+        if !self.is_answered {
+            self.session.close();
         }
     }
 }
@@ -245,7 +248,7 @@ where
 
 async fn leave<F, B, E>(
     sessions: SessionLayer,
-    unanswered: Unanswered,
+    mut unanswered: Unanswered,
     answer: F,
 ) -> Result<Response<SessionBody<B>>, E>
 where
@@ -258,26 +261,27 @@ where
         Err(panic) => Poll::Ready(Err(panic)),
     });
     let answer = answer.await;
-    let session = unanswered.answered();
+    let session = &unanswered.session;
     let mut response = match answer {
         Ok(Ok(response)) => response.map(SessionBody::inner),
         Ok(Err(error)) => {
-            sessions.abandon(&session).await;
+            sessions.abandon(session).await;
             return Err(error);
         }
         Err(panic) => {
-            sessions.abandon(&session).await;
+            sessions.abandon(session).await;
             resume_unwind(panic)
         }
     };
-    if let Err(error) = sessions.finish(&session, &mut response).await {
+    if let Err(error) = sessions.finish(session, &mut response).await {
         tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
         response = failed(&error);
         // There is nothing left to save, but if the request ended its session, the browser must still forget it.
-        if sessions.finish(&session, &mut response).await.is_err() {
+        if sessions.finish(session, &mut response).await.is_err() {
             session.close();
         }
     }
+    unanswered.is_answered = true;
     Ok(response)
 }
 

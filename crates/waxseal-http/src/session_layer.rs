@@ -13,6 +13,7 @@ use waxseal_manager::{Error, Keyring, Outcome, SessionManager, Visit};
 
 use crate::carrier::Carrier;
 use crate::clock::Clock;
+use crate::commits::Underway;
 use crate::cross_origin::CrossOrigin;
 #[cfg(feature = "device")]
 use crate::device_bound::{bound::Bound, gate, offering::Offering, settings::DeviceBinding};
@@ -23,7 +24,7 @@ use crate::request_session::{ForeignEnd, RequestSession};
 use crate::session_cookie::SessionCookie;
 use crate::setup_error::SetupError;
 use crate::status::is_failure;
-use crate::{caches, maintenance};
+use crate::{caches, last_ends, maintenance};
 
 /// Loads sessions from requests and commits them to responses. It also refuses, with 403, requests from other sites
 /// that are unsafe or open a WebSocket; [`cross_origin`](Self::cross_origin) lets some or all of them through.
@@ -183,6 +184,29 @@ impl SessionLayer {
         maintenance::maintain(&self.carrier).await;
     }
 
+    /// Waits for commits whose requests were dropped, and tries once more to tell the store of sessions that were ended and
+    /// that it could not be told of. Call it when the server has stopped: the runtime's end ends both, and a sign-out whose
+    /// visitor was told of it would then be lost. Takes at most five seconds, and logs what could not be done. Waxseal's own
+    /// server calls it by itself.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # async fn run(
+    /// #     listener: tokio::net::TcpListener,
+    /// #     app: axum::Router,
+    /// #     stopping: impl Future<Output = ()> + Send + 'static,
+    /// #     sessions: waxseal_http::SessionLayer,
+    /// # ) -> std::io::Result<()> {
+    /// axum::serve(listener, app).with_graceful_shutdown(stopping).await?;
+    /// sessions.finish_ends().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn finish_ends(&self) {
+        last_ends::finish(&self.carrier).await;
+    }
+
     /// Starts no maintenance task. This is for tests that count calls to their store, and for a process beside another
     /// that maintains the same store.
     #[must_use]
@@ -299,15 +323,20 @@ impl SessionLayer {
         if !self.sessions().commit_waits(visit) {
             return commit_with_foreign(&self.carrier, request, visit, now).await;
         }
-        let (carrier, request) = (self.carrier.clone(), request.clone());
+        let (carrier, own) = (self.carrier.clone(), request.clone());
         let mut commit = Box::pin(async move {
-            let visit = request.visit().expect("it was there above, and nothing takes it");
-            commit_with_foreign(&carrier, &request, visit, now).await
+            let visit = own.visit().expect("it was there above, and nothing takes it");
+            commit_with_foreign(&carrier, &own, visit, now).await
         });
         // A store that answers at once, such as one in memory, needs no task.
         if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await {
             return outcome;
         }
+        let task = CommitTask::begin(request.clone());
+        let commit = async move {
+            let _task = task;
+            commit.await
+        };
         // In the request's span, so that the lines of a commit can be told from those of others.
         match tokio::spawn(commit.in_current_span()).await {
             Ok(outcome) => outcome,
@@ -317,6 +346,26 @@ impl SessionLayer {
                 Err(_) => std::future::pending().await,
             },
         }
+    }
+}
+
+/// A commit in a task of its own. The task may outlive its request, and the server.
+struct CommitTask {
+    request: RequestSession,
+    _underway: Underway,
+}
+
+impl CommitTask {
+    fn begin(request: RequestSession) -> Self {
+        request.commit_begins();
+        let underway = request.carrier().commits().begin();
+        Self { request, _underway: underway }
+    }
+}
+
+impl Drop for CommitTask {
+    fn drop(&mut self) {
+        self.request.commit_ends();
     }
 }
 

@@ -81,6 +81,16 @@ impl Site {
         token
     }
 
+    /// The token of the same session with another id.
+    async fn renewed(&self, token: &str) -> String {
+        let sessions = self.layer.sessions();
+        let opened = sessions.open(token.as_bytes(), Access::Change, noon()).unwrap();
+        let session = opened.load(noon()).await.unwrap();
+        session.renew().unwrap();
+        let Outcome::Set { token, .. } = sessions.commit(&session, noon()).await.unwrap() else { panic!() };
+        token
+    }
+
     async fn is_there(&self, token: &str) -> bool {
         let opened = self.layer.sessions().open(token.as_bytes(), Access::Change, noon()).unwrap();
         !opened.load(noon()).await.unwrap().is_new()
@@ -459,6 +469,111 @@ async fn a_client_that_hangs_up_does_not_stop_a_sign_out() {
         }
         let end = if place == Place::Listed { Operation::Create } else { Operation::Delete };
         assert_eq!(site.store.asked(), [end], "{place:?}");
+        assert!(!site.is_there(&token).await, "{place:?}");
+    }
+}
+
+/// The client has hung up, and a task of its handler holds the session still.
+#[tokio::test]
+async fn a_commit_that_fails_after_its_client_has_hung_up_leaves_a_closed_session() {
+    for (place, fails) in ON_SERVER.into_iter().flat_map(|place| [(place, true), (place, false)]) {
+        let site = Site::new(place);
+        let (token, store) = (site.token().await, site.store.clone());
+        let (send, kept) = std::sync::mpsc::channel();
+        let (saving, theirs) = (site.clone(), token.clone());
+        let request = tokio::spawn(async move {
+            saving
+                .send("POST", &theirs, move |handle| {
+                    let (store, send) = (store.clone(), send.clone());
+                    async move {
+                        let session = handle.load().await?;
+                        session.insert("name", 2)?;
+                        send.send(session).unwrap();
+                        store.set_held(true);
+                        Ok(())
+                    }
+                })
+                .await
+        });
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled(), "{place:?}");
+        site.store.set_away(fails);
+        site.store.set_held(false);
+        // Also during the pauses between attempts.
+        tokio::time::timeout(Duration::from_secs(5), site.layer.finish_ends()).await.unwrap();
+        let late = kept.recv().unwrap();
+        assert!(matches!(late.insert("late", 1), Err(waxseal_session::Error::Sent)), "{place:?} {fails}");
+        assert!(matches!(late.destroy(), Err(waxseal_session::Error::Sent)), "{place:?} {fails}");
+        site.store.set_away(false);
+        let opened = site.layer.sessions().open(token.as_bytes(), Access::Change, noon()).unwrap();
+        let name = opened.load(noon()).await.unwrap().get::<u8>("name").unwrap();
+        assert_eq!(name, Some(if fails { 1 } else { 2 }), "{place:?}: it was completed");
+    }
+}
+
+/// Somebody has a copy of the cookie, and renews the session between the request's load and its commit.
+#[tokio::test]
+async fn who_ends_the_session_that_they_are_in_ends_it_whatever_its_id_is_by_then() {
+    for (place, is_answered) in ON_SERVER.into_iter().flat_map(|place| [(place, true), (place, false)]) {
+        let site = Site::new(place);
+        let (token, thief) = (site.signed_in().await, Site::over(place, site.store.clone()));
+        let (send, stolen) = std::sync::mpsc::channel();
+        let (ending, theirs) = (site.clone(), token.clone());
+        let request = tokio::spawn(async move {
+            let copied = theirs.clone();
+            ending
+                .send("POST", &theirs, move |handle| {
+                    let (thief, copied, send) = (thief.clone(), copied.clone(), send.clone());
+                    async move {
+                        handle.load().await?;
+                        send.send(thief.renewed(&copied).await).unwrap();
+                        let public_id = handle.visit().unwrap().public_id().unwrap();
+                        assert!(handle.end_session(public_id).await?);
+                        if !is_answered {
+                            std::future::pending::<()>().await;
+                        }
+                        Ok(())
+                    }
+                })
+                .await
+        });
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        if is_answered {
+            assert!(all(&request.await.unwrap(), SET_COOKIE)[0].contains("Max-Age=0"), "{place:?}");
+        } else {
+            request.abort();
+            assert!(request.await.unwrap_err().is_cancelled(), "{place:?}");
+        }
+        let stolen = stolen.recv().unwrap();
+        assert!(!site.is_there(&stolen).await, "{place:?}, {is_answered}");
+    }
+}
+
+#[tokio::test]
+async fn who_ends_the_session_that_they_are_in_may_do_so_while_the_store_is_away() {
+    for place in ON_SERVER {
+        let site = Site::new(place);
+        let (token, store) = (site.signed_in().await, site.store.clone());
+        let end = move |handle: RequestSession| {
+            let store = store.clone();
+            async move {
+                handle.load().await?;
+                store.set_away(true);
+                let public_id = handle.visit().unwrap().public_id().unwrap();
+                assert!(handle.end_session(public_id).await?);
+                Ok(())
+            }
+        };
+        let answer = site.send("POST", &token, end).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{place:?}");
+        assert!(all(&answer, SET_COOKIE)[0].contains("Max-Age=0"), "{place:?}");
+        site.store.set_away(false);
+        site.layer.finish_ends().await;
         assert!(!site.is_there(&token).await, "{place:?}");
     }
 }

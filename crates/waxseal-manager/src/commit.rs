@@ -71,14 +71,18 @@ impl SessionManager {
             home.forgets_others |= closed.ended && !ending.is_empty();
             home.left_behind = closed.renewed && home.origin.is_some();
         }
-        if !ending.is_empty()
-            && let Err(error) =
-                boxed(|| self.end_at_commit(&visit.keys, &ending, Reach::Untaken(now), now)).await
-        {
-            // The session lives on under the token that the browser keeps, so no other session may begin in its place.
-            visit.session().forget_end();
-            visit.session().refuse_writes(ReadOnly::Outage);
-            return Err(error);
+        let mut has_ended = false;
+        if !ending.is_empty() {
+            match boxed(|| self.end_at_commit(&visit.keys, &ending, Reach::Untaken(now), now)).await {
+                Ok(any) => has_ended = any,
+                Err(error) => {
+                    // The session lives on under the token that the browser keeps, so no other session may begin in its
+                    // place.
+                    visit.session().forget_end();
+                    visit.session().refuse_writes(ReadOnly::Outage);
+                    return Err(error);
+                }
+            }
         }
         for origin in &ending {
             self.watches.tell(origin, EndReason::Ended);
@@ -88,7 +92,7 @@ impl SessionManager {
             begins: visit.session().began_here(),
             changes: closed.changes_session(),
             renews: closed.renewed,
-            ends: ended,
+            ends: ended && has_ended,
         };
         let only_for_next_page = closed.ends_others.is_none() && closed.log.is_only_for_next_page();
         let signs_in = closed.signed_in;
@@ -173,8 +177,7 @@ impl SessionManager {
             let origin = home.origin.take();
             origin.into_iter().chain(std::mem::take(&mut home.rivals)).collect()
         };
-        self.end_at_commit(&visit.keys, &ending, Reach::Alone, now.into()).await?;
-        if !ending.is_empty() {
+        if self.end_at_commit(&visit.keys, &ending, Reach::Alone, now.into()).await? {
             self.events.count_end();
         }
         for origin in &ending {
@@ -184,30 +187,37 @@ impl SessionManager {
     }
 
     /// Ends the destroyed sessions, even if the rest fails. If one cannot be ended, the browser keeps its token, so
-    /// that the visitor sees an error and can try again.
+    /// that the visitor sees an error and can try again. Returns `false` if there was nothing to end.
     async fn end_at_commit(
         &self,
         keys: &ActiveKeys,
         ending: &[Origin],
         reach: Reach,
         now: Timestamp,
-    ) -> Result<(), Error> {
-        let mut failed = None;
+    ) -> Result<bool, Error> {
+        let (mut any, mut failed) = (false, None);
         for origin in ending {
             let ended = match (origin, self.records(), self.list_of_ended()) {
                 (Origin::Record(record), Some(records), _) => {
                     records.end(record, reach, now).await.map_err(Error::from)
                 }
                 (Origin::Cookie(CookieToken { question: Some(question), .. }), _, Some(list)) => {
-                    list.end(question, reach, now).await
+                    list.end(question, reach, now).await.map(|()| true)
                 }
-                (Origin::Foreign(foreign), Some(records), _) => records.end_foreign(keys, foreign, now).await,
-                (Origin::Foreign(foreign), _, Some(list)) => list.end_foreign(foreign, now).await,
-                _ => Ok(()),
+                (Origin::Foreign(foreign), Some(records), _) => {
+                    records.end_foreign(keys, foreign, now).await.map(|()| true)
+                }
+                (Origin::Foreign(foreign), _, Some(list)) => {
+                    list.end_foreign(foreign, now).await.map(|()| true)
+                }
+                _ => Ok(true),
             };
-            failed = failed.or(ended.err());
+            match ended {
+                Ok(has_ended) => any |= has_ended,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        failed.map_or(Ok(()), Err)
+        failed.map_or(Ok(any), Err)
     }
 
     /// Ends the foreign sessions whose cookies came with a sign-in, so that none replaces the new session when that is

@@ -275,7 +275,7 @@ impl Session {
     pub fn set_permanent(&self, permanent: bool) -> Result<(), Error> {
         let mut state = self.write()?;
         state.class_chosen = true;
-        if state.content.permanent != permanent {
+        if state.content.permanent != permanent || state.may_find_less() {
             state.make(Change::Permanent(permanent))?;
         }
         if state.content.own_lifetime().is_some() {
@@ -309,10 +309,11 @@ impl Session {
         let seconds = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX - 1).max(1);
         let mut state = self.write()?;
         state.class_chosen = true;
-        if !state.content.permanent {
+        let logs_all = state.may_find_less();
+        if !state.content.permanent || logs_all {
             state.make(Change::Permanent(true))?;
         }
-        if state.content.own_lifetime() != Some(seconds) {
+        if state.content.own_lifetime() != Some(seconds) || logs_all {
             state.make(Change::Metadata(LIFE, Operation::Set(metadata::encode(&seconds))))?;
         }
         Ok(())
@@ -409,7 +410,7 @@ impl Session {
             let answer = look(current.as_ref())?;
             let current = current.as_ref().map(Value::bytes);
             let next = operation.next(current).map_err(in_key(key))?;
-            if next.as_deref() == current {
+            if next.as_deref() == current && (next.is_none() || !self.lock().may_find_less()) {
                 return Ok(answer);
             }
             let mut state = self.write()?;

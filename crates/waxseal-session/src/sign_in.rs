@@ -171,6 +171,7 @@ impl Session {
         let mut state = self.write()?;
         if let Operation::Set(value) = &operation
             && state.content.metadata.encoded(name) == Some(value)
+            && !state.may_find_less()
         {
             return Ok(());
         }
@@ -296,6 +297,7 @@ mod tests {
             ("Ann's, and is nobody's", anns(), nobodys(), 1),
             ("Ann's, and is Ben's by an earlier click", anns(), bens.clone(), 2),
             ("nobody's, and is Ann's", nobodys(), anns(), 1),
+            ("Ben's, and is Ann's", bens.clone(), anns(), 1),
             ("nobody's, and is so still", nobodys(), nobodys(), 2),
             ("nobody's, and is Ben's by an earlier click", nobodys(), bens, 2),
         ] {
@@ -308,5 +310,28 @@ mod tests {
             let session = Session::restore(after, TERMS);
             assert_eq!(messages(&session), ["Hello, Ben"], "it was {case}");
         }
+    }
+
+    /// The replay finds another owner's session, and empties it.
+    #[test]
+    fn what_was_there_already_at_a_sign_in_is_there_after_a_replay_too() {
+        let write = |session: &Session| {
+            session.sign_in("ben", at(3)).unwrap();
+            session.set_device("Firefox on Linux").unwrap();
+            session.insert("own", 1).unwrap();
+            session.extend([("theme", "dark")]).unwrap();
+            session.set_permanent_for(Duration::from_secs(60)).unwrap();
+        };
+        let (bens, by_then) = (Session::new(), anns());
+        write(&bens);
+        let again = Session::restore(Content::clone(&bens.content()), TERMS);
+        write(&again);
+        assert!(!again.remove("never").unwrap());
+        let after = again.close().log.replay(by_then, usize::MAX).unwrap();
+        assert_eq!((after.owner().as_deref(), after.own_lifetime()), (Some("ben"), Some(60)));
+        assert_eq!(after.metadata.get::<String>(DEVICE).as_deref(), Some("Firefox on Linux"));
+        let session = Session::restore(after, TERMS);
+        assert_eq!((session.signed_in_at(), session.is_permanent()), (Some(at(3)), true));
+        assert_eq!(session.keys(), ["own", "theme"]);
     }
 }

@@ -122,6 +122,12 @@ impl State {
         self.log.iter().any(|change| matches!(change, Change::Reset))
     }
 
+    /// Returns `true` if a replay of this request may find less than the request did, because its sign-in then empties a
+    /// session that is another owner's by then. What is written after the sign-in is logged even if it is there already.
+    pub(crate) fn may_find_less(&self) -> bool {
+        self.log.iter().any(|change| matches!(change, Change::SignIn(_)))
+    }
+
     /// Drops the session that came, which ends at commit, and begins an empty one.
     pub(crate) fn begin_anew(&mut self) {
         (self.is_new, self.has_rivals) = (true, false);
@@ -240,9 +246,10 @@ impl State {
     pub(crate) fn set_all<K: AsRef<str>>(&mut self, values: &[(K, Arc<[u8]>)]) -> Result<(), Error> {
         let mut after = Content::clone(&self.content);
         let changes = self.log.len();
+        let logs_all = self.may_find_less();
         for (key, value) in values {
             let key = key.as_ref();
-            if !after.entries.has(key, value) {
+            if logs_all || !after.entries.has(key, value) {
                 after.entries.set(key, value.clone());
                 self.log.push(Change::Key(key.into(), Operation::Set(value.clone())));
             }

@@ -61,7 +61,6 @@ mod handler;
 mod hooks;
 mod http_metrics;
 pub mod json_view;
-mod last_ends;
 mod listening;
 mod log;
 mod log_filter;

@@ -13,7 +13,6 @@ use crate::admin::{Admin, Private};
 use crate::app::App;
 use crate::counters;
 use crate::endpoint::Endpoint;
-use crate::last_ends;
 use crate::listening;
 use crate::panic_limit;
 use crate::readiness::Readiness;
@@ -213,7 +212,7 @@ impl AppServer {
             });
         }
         let served = serving.await;
-        last_ends::finish(&sessions).await;
+        sessions.finish_ends().await;
         repeat_limit::report();
         Ok(served?)
     }

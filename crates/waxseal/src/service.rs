@@ -221,7 +221,6 @@ impl Shared {
         let is_refused = matches!(destination, Destination::Refused(_));
         let mut unanswered = Unanswered(Some(request));
         let mut response = self.respond(destination, request).await;
-        unanswered.0 = None;
         // What the page of a refused request writes is dropped: a cookie of the session made up for it would displace the
         // visitor's.
         let session = request.session_at_end();
@@ -242,6 +241,7 @@ impl Shared {
                 StaticFiles::keep_private(&mut response);
             }
         }
+        unanswered.0 = None;
         ends::with_its_session(request, &mut response);
         if let Some(log) = &self.context.panel {
             panel::note(log, request, &response);

@@ -10,7 +10,8 @@ use crate::store_error::StoreError;
 
 impl RecordStore {
     /// Ends the session, even while it is being written. If the store is unavailable or the deletion unconfirmed, the
-    /// browser forgets its token, this process refuses it, and the deletion is retried later.
+    /// browser forgets its token, this process refuses it, and the deletion is retried later. Returns `false` if there was
+    /// nothing to end.
     ///
     /// # Errors
     ///
@@ -20,14 +21,14 @@ impl RecordStore {
         record: &RecordRef,
         reach: Reach,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let key = record.id.key();
         match self.delete(&key, reach, now).await {
             Ok(true) => {
                 if let Some(near) = &self.near {
                     near.ended(key.public_id(), now);
                 }
-                Ok(())
+                Ok(true)
             }
             Ok(false) => {
                 // The session ended earlier, or a sign-in renewed it. A session that a sign-in made stays, even if a
@@ -35,7 +36,7 @@ impl RecordStore {
                 if let Some(near) = &self.near {
                     near.left(&key, &record.revision, now);
                 }
-                Ok(())
+                Ok(false)
             }
             Err(error) => {
                 if !self.unfinished.add(key, reach) {
@@ -50,7 +51,7 @@ impl RecordStore {
                 if let Some(near) = &self.near {
                     near.doubted(&key, &record.revision, now);
                 }
-                Ok(())
+                Ok(true)
             }
         }
     }

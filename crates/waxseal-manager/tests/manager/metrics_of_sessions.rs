@@ -67,6 +67,11 @@ async fn what_a_commit_does_is_counted_once_in_every_state() {
         session.destroy().unwrap();
         commit(&sessions, &session, &token, at(4)).await.unwrap();
         assert_eq!(events(&counted), [1, 3, 1, 1], "{name}: ended");
+
+        let nobody = sessions.create();
+        nobody.destroy().unwrap();
+        assert!(matches!(sessions.commit(&nobody, at(5)).await.unwrap(), Outcome::Remove));
+        assert_eq!(events(&counted), [1, 3, 1, 1], "{name}: there was nothing to end");
     }
 }
 
@@ -306,6 +311,9 @@ async fn what_was_not_saved_counts_as_nothing_and_what_ended_counts_whatever_cam
         sessions.commit(&session, at(3)).await.unwrap_err();
         store.decide_with(|_| Turn::Work);
         assert_eq!(events(&counted), [1, 2, 0, 1], "{place:?}: signed out, and no new session");
+        // The error page's commit.
+        assert!(matches!(sessions.commit(&session, at(3)).await.unwrap(), Outcome::Remove), "{place:?}");
+        assert_eq!(events(&counted), [1, 2, 0, 1], "{place:?}: it had ended before");
 
         let token = signed_in(&sessions, "albus", 4).await;
         let public_id = read(&sessions, &token, at(5)).await.public_id().unwrap();
@@ -314,7 +322,14 @@ async fn what_was_not_saved_counts_as_nothing_and_what_ended_counts_whatever_cam
         assert_eq!(events(&counted), [2, 3, 0, 2], "{place:?}: by the owner");
 
         let token = signed_in(&sessions, "albus", 7).await;
+        let session = change(&sessions, &token, at(8)).await;
+        assert!(sessions.end("albus", session.public_id().unwrap(), at(8)).await.unwrap());
+        session.destroy().unwrap();
+        commit(&sessions, &session, &token, at(8)).await.unwrap();
+        assert_eq!(events(&counted), [3, 4, 0, 3], "{place:?}: by the owner who is in it");
+
+        let token = signed_in(&sessions, "albus", 7).await;
         sessions.end_visit(&change(&sessions, &token, at(8)).await, at(8)).await.unwrap();
-        assert_eq!(events(&counted), [3, 4, 0, 3], "{place:?}: by another app");
+        assert_eq!(events(&counted), [4, 5, 0, 4], "{place:?}: by another app");
     }
 }

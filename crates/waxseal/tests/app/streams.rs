@@ -6,8 +6,10 @@ use crate::support::{client_of, header, log};
 use futures_util::{Stream, StreamExt, stream};
 use waxseal::testing::Client;
 use waxseal::{
-    App, Body, Event, Method, Request, Response, Result, Session, SessionState, Settings, html, sse, typed,
+    App, Body, Event, MemoryStore, Method, Request, Response, Result, Session, SessionState, Settings, html,
+    sse, typed,
 };
+use waxseal_store::testing::FaultyStore;
 
 #[tokio::test]
 async fn a_body_is_streamed() {
@@ -102,6 +104,36 @@ async fn a_request_whose_client_hangs_up_refuses_what_its_tasks_write() {
         assert!(tokio::time::timeout(Duration::from_millis(1), service.answer(request)).await.is_err());
         let late = kept.recv().unwrap().session().await.unwrap();
         assert!(matches!(late.insert("late", 1), Err(waxseal_session::Error::Sent)), "{opens}");
+    }
+}
+
+/// A commit that waits for the store is completed, and if it fails, the session can be written again for the error page.
+#[tokio::test]
+async fn a_request_whose_client_hangs_up_after_its_handler_refuses_what_its_tasks_write() {
+    for is_held in [true, false] {
+        let store = FaultyStore::new(MemoryStore::new());
+        let (send, kept) = std::sync::mpsc::channel();
+        let page = move |request: Request| {
+            let send = send.clone();
+            async move {
+                let session = request.session().await?;
+                session.insert("early", "lost")?;
+                send.send(session.clone()).unwrap();
+                Ok(html("saved"))
+            }
+        };
+        let app = App::new("demo").get("/", page).session_store(store.clone());
+        let app = app.error_handler(503, async |_, _| std::future::pending().await);
+        let settings = Settings { session_state: SessionState::Store, ..Settings::default() };
+        let client = Client::with_settings(app, &settings).unwrap();
+        store.set_held(is_held);
+        store.set_away(true);
+        let (service, request) = (client.service(), client.request(Method::GET, "/", Body::empty()));
+        assert!(tokio::time::timeout(Duration::from_millis(100), service.answer(request)).await.is_err());
+        store.set_held(false);
+        service.sessions().finish_ends().await;
+        let late = kept.recv().unwrap();
+        assert!(matches!(late.insert("late", 1), Err(waxseal_session::Error::Sent)), "held: {is_held}");
     }
 }
 
