@@ -20,7 +20,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// A server with the configuration of `docs/deploying.md`, but for these targets and rules, and without its interval.
+    /// A server with the configuration that operators are told of, but for these targets and rules, and without its interval.
     pub fn start(targets: &[SocketAddr], rules: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("prometheus.yml"), configuration(targets, rules)).unwrap();
@@ -59,7 +59,7 @@ impl Prometheus {
     }
 }
 
-/// The page's files for Prometheus: for servers with names, and for pods of Kubernetes.
+/// The files for Prometheus of the page about deploying: for servers with names, and for pods of Kubernetes.
 ///
 /// # Panics
 ///
