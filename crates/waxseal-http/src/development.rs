@@ -1,16 +1,21 @@
 //! The check that keeps a development server local.
 
+use std::net::Ipv4Addr;
+
 use http::HeaderMap;
 
 use crate::error::Error;
 use crate::excerpt::excerpt;
 use crate::host_name::Host;
 
-/// Returns `true` if `host` is one of this machine's own names: `localhost`, `*.localhost`, `127.0.0.1` or `[::1]`,
-/// with any port.
+/// Returns `true` if `host` is one of this machine's own names: `localhost`, `*.localhost`, `[::1]` or an address that
+/// begins with `127.`, with any port.
 #[must_use]
 pub fn is_local(host: &Host<'_>) -> bool {
-    matches!(host.name(), "localhost" | "127.0.0.1" | "[::1]") || host.name().ends_with(".localhost")
+    let name = host.name();
+    matches!(name, "localhost" | "[::1]")
+        || name.ends_with(".localhost")
+        || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Refuses requests that show that a development server can be reached from elsewhere.
@@ -55,7 +60,9 @@ mod tests {
             ("localhost.", false),
             ("localhost.example", false),
             ("notlocalhost", false),
-            ("127.0.0.2", false),
+            ("127.0.0.2", true),
+            ("128.0.0.1", false),
+            ("0127.0.0.1", false),
             ("127.1", false),
             ("0.0.0.0", false),
             ("[::]", false),

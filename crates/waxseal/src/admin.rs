@@ -340,6 +340,7 @@ mod tests {
         let remote = admin("10.0.0.7:9000");
         for (admin, method, path, host, status) in [
             (&local, "HEAD", "/health", "127.0.0.1:9000", 200),
+            (&local, "GET", "/health", "127.0.0.11:9000", 200),
             (&local, "GET", "/health", "rebound.example", 421),
             (&remote, "GET", "/health", "prometheus.example", 200),
             (&remote, "GET", "/health", "", 400),

@@ -9,8 +9,9 @@ use crate::repeat_limit::RepeatLimit;
 use crate::settings::Settings;
 use crate::settings::values::LogFormat;
 
-/// Installs a log to standard error, as the settings say, unless the program has installed one.
-pub(crate) fn to_stderr(settings: &Settings) {
+/// Installs a log to standard error, as the settings say, unless the program has installed one. Returns `true` if the log
+/// is text on standard error.
+pub(crate) fn to_stderr(settings: &Settings) -> bool {
     let (filter, wrong) = match &settings.log {
         Some(filter) => (filter.clone(), None),
         None => LogFilter::from_rust_log(std::env::var("RUST_LOG").ok().as_deref()),
@@ -29,8 +30,9 @@ pub(crate) fn to_stderr(settings: &Settings) {
         }
     };
     let log = tracing_subscriber::registry().with(lines.with_filter(filter.targets(settings.access_log)));
-    let _ = tracing::subscriber::set_global_default(log);
+    let is_ours = tracing::subscriber::set_global_default(log).is_ok();
     if let Some(wrong) = wrong {
         tracing::warn!("{wrong}");
     }
+    is_ours && matches!(settings.log_format, LogFormat::Text)
 }

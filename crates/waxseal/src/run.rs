@@ -82,22 +82,31 @@ impl App {
     ///
     /// Those of [`run`](Self::run).
     pub async fn run_with(self, settings: Settings) -> Result<(), StartError> {
-        log::to_stderr(&settings);
+        let shows_text = log::to_stderr(&settings);
+        let served = self.serve_with(settings).await;
+        // A `main` prints the error as text, which readers of other logs do not see.
+        if let (Err(error), false) = (&served, shows_text) {
+            tracing::error!("{error}");
+        }
+        served
+    }
+
+    async fn serve_with(self, settings: Settings) -> Result<(), StartError> {
         if !settings.development {
             panic_limit::install();
+        }
+        // First: a misspelt setting may be why what follows fails.
+        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for warning in start_warnings::of(&settings, self.has_own_store(), variables) {
+            tracing::warn!("{warning}");
         }
         let secrets = Secrets::from_env(&settings, self.name())?;
         let mode = if settings.development { "development" } else { "production" };
         // Before the address is logged: a program that reads it there may send a signal at once.
         let (interruption, impatience) = signals::interruptions().map_err(StartError::Runtime)?;
         let hangups = Hangups::listen().map_err(StartError::Runtime)?;
-        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        let warnings = start_warnings::of(&settings, self.has_own_store(), variables);
         let server = self.bind(&settings, &secrets).await?;
         for warning in secrets.warnings() {
-            tracing::warn!("{warning}");
-        }
-        for warning in warnings {
             tracing::warn!("{warning}");
         }
         introduce(&server, &settings, &secrets);

@@ -147,6 +147,26 @@ fn settings_that_cannot_be_are_refused_with_a_sentence() {
     }
 }
 
+/// A misspelt name may be the reason, and who obeys the error alone would make a new key and sign everybody out.
+#[test]
+fn a_start_that_fails_says_before_which_variable_is_no_setting() {
+    const UNKNOWN: &str = "the variable WAXSEAL_SECRET_KEY_FIEL is no setting and is not used; did you mean WAXSEAL_SECRET_KEY_FILE?";
+    let variables = [("WAXSEAL_SECRET_KEY_FIEL", "secret")];
+    let text = refused(&variables, &[]).said;
+    let (before, after) = text.split_once(UNKNOWN).unwrap_or_else(|| panic!("{text}"));
+    assert!(before.contains(" WARN ") && after.contains("\nError: no secret key"), "{text}");
+    assert!(!text.contains(" ERROR "), "it would be there twice: {text}");
+
+    let json = refused(&variables, &["--log-format=json"]).said;
+    let lines: Vec<serde_json::Value> =
+        json.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let [warning, error] = &*lines else { panic!("{json}") };
+    assert_eq!((&warning["level"], &warning["message"]), (&"WARN".into(), &UNKNOWN.into()));
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(error["level"] == "ERROR" && message.starts_with("no secret key"), "{json}");
+    assert!(json.ends_with(&format!("Error: {message}\n")), "{json}");
+}
+
 #[test]
 fn without_a_good_secret_it_starts_for_nobody_but_a_developer() {
     const WEAK: &str = "hunter2-hunter2";
