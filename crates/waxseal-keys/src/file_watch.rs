@@ -162,8 +162,9 @@ impl FileWatch {
         match &content.record {
             Ok(_) if is_revoked(&seals) => Ok(secrets),
             Ok(_) => Err(format!(
-                "it lacks {seals}, the key that seals here, and every visitor would be signed out; put the key back, \
-                 or revoke it with `waxseal keys retire --revoke {seals}` and bring the record along, {}",
+                "it lacks {seals}, the key that seals here, and every visitor would be signed out; if the key was \
+                 revoked on another machine, copy the record from there, too, to {}; if not, put the key back, or revoke \
+                 it with `waxseal keys retire --revoke {seals}`",
                 Rotation::path(&self.path).display()
             )),
             Err(why) => Err(format!("it lacks {seals}, the key that seals here, and {why}")),

@@ -30,6 +30,7 @@ pub struct KeyReport {
     pub warnings: Vec<String>,
     /// Why the file's present content was refused, if it was.
     pub refused: Option<String>,
+    is_record_unread: bool,
 }
 
 impl KeyStatus {
@@ -38,9 +39,10 @@ impl KeyStatus {
     pub fn new(secrets: &Secrets, now: SystemTime) -> Self {
         metrics::describe_gauge!(
             REFUSED,
-            "1 if what a file holds now is refused, and what it held before is used."
+            "1 if what a file holds now is refused, and what it held before is used; of the secret file also if its record \
+             cannot be read."
         );
-        set_refused(false);
+        set_refused(secrets.is_record_unread());
         Self(Mutex::new(KeyReport::new(secrets, now)))
     }
 
@@ -58,7 +60,11 @@ impl KeyStatus {
     pub(crate) fn note(&self, change: FileChange, now: SystemTime) -> Option<Secrets> {
         let mut report = self.lock();
         // Here, and not when the report is read: an app with a recorder of its own reads none.
-        set_refused(matches!(change, FileChange::Refused(_)));
+        set_refused(match &change {
+            FileChange::Taken(secrets) => secrets.is_record_unread(),
+            FileChange::Refused(_) => true,
+            FileChange::Restored => report.is_record_unread,
+        });
         match change {
             FileChange::Taken(secrets) => {
                 for warning in secrets.warnings() {
@@ -96,6 +102,13 @@ fn set_refused(is_refused: bool) {
 impl KeyReport {
     fn new(secrets: &Secrets, since: SystemTime) -> Self {
         let (source, keys) = (secrets.to_string(), secrets.kinds().collect());
-        Self { source, keys, since, warnings: secrets.warnings().to_vec(), refused: None }
+        Self {
+            source,
+            keys,
+            since,
+            warnings: secrets.warnings().to_vec(),
+            refused: None,
+            is_record_unread: secrets.is_record_unread(),
+        }
     }
 }

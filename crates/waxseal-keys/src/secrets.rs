@@ -47,6 +47,8 @@ pub struct Secrets {
     /// The bytes of the file that the keys came from, with which a running server compares the file.
     file: Option<Zeroizing<Vec<u8>>>,
     warnings: Vec<String>,
+    /// `true` if the file's record exists and cannot be read.
+    is_record_unread: bool,
     policy: Policy,
 }
 
@@ -135,6 +137,10 @@ impl Secrets {
         &self.warnings
     }
 
+    pub(crate) fn is_record_unread(&self) -> bool {
+        self.is_record_unread
+    }
+
     /// The file that the keys were read from, if there is one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
@@ -219,7 +225,10 @@ impl Secrets {
                     .extend(ids.map(|id| format!("the secret key {id} is in use {}", revoked(id))));
             }
             // The keys can be used. It must not keep a server from starting.
-            Err(why) => secrets.warnings.push(format!("a revoked key would not be noticed: {why}")),
+            Err(why) => {
+                secrets.warnings.push(format!("a revoked key would not be noticed: {why}"));
+                secrets.is_record_unread = true;
+            }
         }
         Ok(Self { file: Some(bytes), ..secrets })
     }
@@ -246,7 +255,15 @@ impl Secrets {
             false => KeyKind::Passphrase,
         };
         let (warnings, kinds) = (warnings.chain(slow).collect(), texts.iter().map(kind).collect());
-        Ok(Self { keyring, kinds, source, file: None, warnings, policy: policy.clone() })
+        Ok(Self {
+            keyring,
+            kinds,
+            source,
+            file: None,
+            warnings,
+            is_record_unread: false,
+            policy: policy.clone(),
+        })
     }
 }
 

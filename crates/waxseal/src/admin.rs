@@ -265,8 +265,13 @@ mod tests {
                 };
                 assert!(is_counted(0));
                 let changes = async {
-                    for (text, number) in [("dev\n", 1), (good, 0)] {
-                        std::fs::write(&path, text).unwrap();
+                    // The record, in which a revoked key would stand, is refused as well.
+                    let record = folder.path().join("secret.rotation");
+                    let good_record = r#"{"version":1,"keys":{}}"#;
+                    for (path, text, number) in
+                        [(&path, "dev\n", 1), (&path, good, 0), (&record, "?", 1), (&record, good_record, 0)]
+                    {
+                        std::fs::write(path, text).unwrap();
                         tokio::time::sleep(Duration::from_secs(10)).await;
                         assert!(is_counted(number), "{text}: {}", counters.text());
                     }
