@@ -94,6 +94,7 @@ fn each_panel_and_each_alert_finds_its_series_and_an_outage_shows() {
     until("what was done", || {
         !dashboard.ask(r#"rate(waxseal_http_requests_total{status="4xx"}[20s]) > 0"#).is_empty()
     });
+    until("two scrapes of each", || !dashboard.ask("count(sum_over_time(up[20s]) >= 2) >= 2").is_empty());
 
     for (title, query) in &dashboard.panels {
         assert!(!dashboard.ask(query).is_empty(), "{title}: {query}");
