@@ -33,7 +33,7 @@ pub(crate) async fn finish(carrier: &Carrier) {
         tracing::warn!(
             left,
             "sessions were ended here, and the session store could not be told until the server stopped; they are valid \
-             again until they expire: end them once more when the store is back"
+             again until they expire, or until their visitors sign out once more"
         );
     }
 }
