@@ -1,5 +1,7 @@
 //! Warnings about settings that work but are probably not intended.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use clap::CommandFactory;
 
 use crate::session_state::SessionState;
@@ -28,12 +30,22 @@ pub(crate) fn of(
          to keep sessions in it, choose --session-state store or mirrored"
             .to_owned()
     });
+    let trusted = &settings.proxies.trusted_proxies;
+    // These two are in networks of nearly all addresses alone.
+    let all_trusted = (trusted.contains_ip(Ipv4Addr::UNSPECIFIED.into())
+        || trusted.contains_ip(Ipv6Addr::UNSPECIFIED.into()))
+    .then(|| {
+        format!(
+            "--trusted-proxies {trusted} has a network of all addresses: every visitor can claim any address, scheme and \
+             host; name your proxies alone"
+        )
+    });
     let command = Settings::command();
     let unknown = variables.filter_map(|variable| {
         unknown(&variable, &command)
             .map(|hint| format!("the variable {variable} is no setting and is not used{hint}"))
     });
-    lost.into_iter().chain(list_alone).chain(unknown).collect()
+    lost.into_iter().chain(list_alone).chain(all_trusted).chain(unknown).collect()
 }
 
 #[cfg(test)]
@@ -69,6 +81,21 @@ mod tests {
             let found = warnings(&settings, has_own, &[]);
             assert_eq!(found.len(), usize::from(word.is_some()), "{state:?}: {found:?}");
             assert!(word.is_none_or(|word| found[0].contains(word)), "{state:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn networks_of_all_addresses_are_no_proxies() {
+        for (proxies, is_said) in [
+            ("0.0.0.0/0", true),
+            ("10.0.0.1,::/0", true),
+            ("10.0.0.0/8,fd00::/8,::1,127.0.0.1,unix", false),
+            ("", false),
+        ] {
+            let mut settings = Settings::default();
+            settings.proxies.trusted_proxies = proxies.parse().unwrap();
+            let found = warnings(&settings, false, &[]);
+            assert_eq!(!found.is_empty(), is_said, "{proxies}: {found:?}");
         }
     }
 
