@@ -32,8 +32,8 @@ pub(crate) async fn finish(carrier: &Carrier) {
     if left > 0 {
         tracing::warn!(
             left,
-            "sessions were ended here, and the session store could not be told until the server stopped; they are valid \
-             again until they expire, or until their visitors sign out once more"
+            "sessions were ended here, and the session store could not be told until the server stopped; for whoever \
+             has a copy of their cookies they are valid again until they expire"
         );
     }
 }

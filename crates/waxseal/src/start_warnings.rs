@@ -1,7 +1,5 @@
 //! Warnings about settings that work but are probably not intended.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use clap::CommandFactory;
 
 use crate::session_state::SessionState;
@@ -31,10 +29,7 @@ pub(crate) fn of(
             .to_owned()
     });
     let trusted = &settings.proxies.trusted_proxies;
-    // These two are in networks of nearly all addresses alone.
-    let all_trusted = (trusted.contains_ip(Ipv4Addr::UNSPECIFIED.into())
-        || trusted.contains_ip(Ipv6Addr::UNSPECIFIED.into()))
-    .then(|| {
+    let all_trusted = trusted.contains_all().then(|| {
         format!(
             "--trusted-proxies {trusted} has a network of all addresses: every visitor can claim any address, scheme and \
              host; name your proxies alone"
@@ -89,7 +84,7 @@ mod tests {
         for (proxies, is_said) in [
             ("0.0.0.0/0", true),
             ("10.0.0.1,::/0", true),
-            ("10.0.0.0/8,fd00::/8,::1,127.0.0.1,unix", false),
+            ("10.0.0.0/8,fd00::/8,::1,127.0.0.1,0.0.0.0,::,unix", false),
             ("", false),
         ] {
             let mut settings = Settings::default();

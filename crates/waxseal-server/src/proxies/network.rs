@@ -14,6 +14,11 @@ pub(super) struct Network {
 }
 
 impl Network {
+    /// Returns `true` if it contains all addresses of its kind.
+    pub(super) fn is_all(&self) -> bool {
+        self.bits == 0
+    }
+
     /// Returns `true` if the network contains `address`, which must be in canonical form.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         start(address, self.bits) == Some(self.address)

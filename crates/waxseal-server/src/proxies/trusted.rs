@@ -42,6 +42,12 @@ impl TrustedProxies {
         self.networks.is_empty() && !self.unix
     }
 
+    /// Returns `true` if every address of a kind is one of them, as with `0.0.0.0/0`. Any visitor can then claim any address.
+    #[must_use]
+    pub fn contains_all(&self) -> bool {
+        self.networks.iter().any(Network::is_all)
+    }
+
     /// Returns `true` if the peer of a connection is one of them.
     #[must_use]
     pub fn contains(&self, peer: Peer) -> bool {
