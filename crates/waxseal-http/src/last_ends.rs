@@ -41,7 +41,7 @@ pub(crate) async fn finish(carrier: &Carrier) {
 #[cfg(test)]
 mod tests {
     use waxseal_crypto::{Keyring, SecretKey};
-    use waxseal_manager::{Access, SessionManager};
+    use waxseal_manager::{Access, Outcome, SessionManager};
     use waxseal_store::MemoryStore;
     use waxseal_store::testing::FaultyStore;
 
@@ -49,20 +49,25 @@ mod tests {
     use crate::session_cookie::SessionCookie;
     use crate::session_layer::SessionLayer;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_last_attempt_is_made_once_and_is_bounded() {
-        let store = FaultyStore::new(MemoryStore::new());
+    /// A layer over `store`, and the token of a visitor whose session it holds.
+    async fn with_a_session(store: &FaultyStore<MemoryStore>) -> (SessionLayer, String) {
         let cookie = SessionCookie::builder().build().unwrap();
         let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
         let sessions = SessionManager::store(&keyring, cookie.name(), "demo", store.clone()).unwrap();
         let layer = SessionLayer::new(sessions, cookie);
-        let sessions = layer.sessions();
-        let visit = sessions.create();
+        let visit = layer.sessions().create();
         visit.session().insert("name", "Albus").unwrap();
-        let waxseal_manager::Outcome::Set { token, .. } = sessions.commit(&visit, layer.now()).await.unwrap()
-        else {
-            panic!("a new session has a token")
-        };
+        match layer.sessions().commit(&visit, layer.now()).await.unwrap() {
+            Outcome::Set { token, .. } => (layer, token.to_string()),
+            other => panic!("a new session has a token: {other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_attempt_is_made_once_and_is_bounded() {
+        let store = FaultyStore::new(MemoryStore::new());
+        let (layer, token) = with_a_session(&store).await;
+        let sessions = layer.sessions();
         let now = layer.now();
         let visit = sessions.open(token.as_bytes(), Access::Change, now).unwrap().load(now).await.unwrap();
         visit.session().destroy().unwrap();
@@ -87,16 +92,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_sign_out_whose_visitor_has_hung_up_is_waited_for() {
         let store = FaultyStore::new(MemoryStore::new());
-        let cookie = SessionCookie::builder().build().unwrap();
-        let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-        let sessions = SessionManager::store(&keyring, cookie.name(), "demo", store.clone()).unwrap();
-        let layer = SessionLayer::new(sessions, cookie);
-        let visit = layer.sessions().create();
-        visit.session().insert("name", "Albus").unwrap();
-        let committed = layer.sessions().commit(&visit, layer.now()).await.unwrap();
-        let waxseal_manager::Outcome::Set { token, .. } = committed else {
-            panic!("a new session has a token")
-        };
+        let (layer, token) = with_a_session(&store).await;
         let open = async || {
             let (now, sessions) = (layer.now(), layer.sessions());
             sessions.open(token.as_bytes(), Access::Change, now).unwrap().load(now).await.unwrap()
