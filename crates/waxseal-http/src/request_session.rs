@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
-use tokio::sync::{OnceCell, SetError};
+use tokio::sync::Mutex;
 use waxseal_manager::session::backend::Phase;
 use waxseal_manager::{
     Access, Error, Foreign, Opened, PublicId, Rejected, Session, SessionManager, Snapshot, Visit,
@@ -59,7 +59,9 @@ struct Slot {
     /// The host and target determine which other cookies of this name the browser could have sent.
     host: Option<HeaderValue>,
     target: Uri,
-    visit: OnceCell<Visit>,
+    visit: OnceLock<Visit>,
+    /// Held while the store is asked for the session, so that it is asked once.
+    asks: Mutex<()>,
     /// `true` if the session was loaded before the request's end, `false` if the end came first. Set once, by whichever
     /// came first, so that a session is either committed or closed.
     in_time: OnceLock<bool>,
@@ -121,8 +123,7 @@ impl RequestSession {
         let opened = match self.0.open() {
             Opened::Ready(visit) => match self.0.keep_if_settled(visit) {
                 Ok(session) => return Ok(session),
-                // Either another task is asking the store, and its result is used, or the old app says that the session
-                // is over.
+                // The old app says that the session is over, or that another one began.
                 Err(visit) => Opened::Ready(*visit),
             },
             pending => pending,
@@ -317,7 +318,7 @@ impl RequestSession {
         match self.load().await {
             Ok(session) => Ok(session.destroy()?),
             Err(Error::Unavailable(_)) => {
-                let visit = self.0.visit.get_or_init(|| async { self.0.to_end() }).await;
+                let visit = self.0.visit.get_or_init(|| self.0.to_end());
                 Ok(self.0.in_time(visit).destroy()?)
             }
             Err(error) => Err(error),
@@ -565,7 +566,8 @@ impl Slot {
             is_head: method == Method::HEAD,
             host: headers.get(HOST).cloned(),
             target: target.clone(),
-            visit: OnceCell::new(),
+            visit: OnceLock::new(),
+            asks: Mutex::new(()),
             in_time: OnceLock::new(),
             foreign: OnceLock::new(),
             stored: OnceLock::new(),
@@ -580,15 +582,9 @@ impl Slot {
         }
     }
 
-    /// Keeps the visit as the request's, or uses that of another task that was faster. Returns it as an error while
-    /// such a task is asking the store.
-    fn keep(&self, visit: Visit) -> Result<Session, Box<Visit>> {
-        match self.visit.set(visit) {
-            Err(SetError::InitializingError(visit)) => Err(Box::new(visit)),
-            Ok(()) | Err(SetError::AlreadyInitializedError(_)) => {
-                Ok(self.in_time(self.visit.get().expect("it was set just now, or before")).clone())
-            }
-        }
+    /// Keeps the visit as the request's, or uses that of another task that was faster.
+    fn keep(&self, visit: Visit) -> &Session {
+        self.in_time(self.visit.get_or_init(|| visit))
     }
 
     /// The session of a visit that was just loaded. It is closed if the request has ended meanwhile.
@@ -608,7 +604,7 @@ impl Slot {
             }
             self.met(&visit, reader, old);
         }
-        self.keep(visit)
+        Ok(self.keep(visit).clone())
     }
 
     /// Brings a loaded session in step with the app that runs beside this one, if there is one. A session that is over
@@ -682,8 +678,12 @@ impl Slot {
     #[inline(never)]
     fn load_waiting<'a>(&'a self, opened: Opened<'a>) -> Loading<'a> {
         Box::pin(async move {
-            let load = async || self.settle(opened.load(self.carrier.now()).await?).await;
-            Ok(self.in_time(self.visit.get_or_try_init(load).await?).clone())
+            let _asks = self.asks.lock().await;
+            if let Some(visit) = self.visit.get() {
+                return Ok(self.in_time(visit).clone());
+            }
+            let visit = self.settle(opened.load(self.carrier.now()).await?).await?;
+            Ok(self.keep(visit).clone())
         })
     }
 
@@ -820,7 +820,8 @@ mod tests {
             if !is_in_time {
                 layer.finish(&request, &mut response).await.unwrap();
             }
-            request.0.visit.set(request.0.snapshot().create()).unwrap();
+            let set = request.0.visit.set(request.0.snapshot().create());
+            assert!(set.is_ok());
             let session = match is_in_time {
                 true => request.loaded().cloned(),
                 false => request.ready(),

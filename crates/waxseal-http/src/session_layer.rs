@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, Uri};
 use tracing::Instrument;
+use waxseal_manager::session::backend::SoFar;
 use waxseal_manager::{Error, Keyring, Outcome, SessionManager, Visit};
 
 use crate::carrier::Carrier;
@@ -255,10 +256,9 @@ impl SessionLayer {
             true => request.write_beside(now).await?,
             false => None,
         };
-        let changed = session.is_modified();
-        // Not `is_new`, which would count as access, so that a session that was only loaded would be sealed anew.
-        let is_anonymous = session.began_here() && session.is_confirmed();
-        let personal = accessed && (!session.began_here() || changed);
+        let SoFar { changed, is_new, is_confirmed } = session.so_far();
+        let is_anonymous = is_new && is_confirmed;
+        let personal = accessed && (!is_new || changed);
         if request.is_head() {
             session.page_unseen();
         }

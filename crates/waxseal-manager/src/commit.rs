@@ -89,7 +89,7 @@ impl SessionManager {
         }
         let (ended, renewed) = (closed.ended, closed.renewed);
         let deed = Deed {
-            begins: visit.session().began_here(),
+            begins: closed.is_new,
             changes: closed.changes_session(),
             renews: closed.renewed,
             ends: ended && has_ended,
@@ -248,17 +248,15 @@ impl SessionManager {
     }
 
     fn facts(&self, visit: &Visit, closed: &Closed, now: Timestamp) -> Facts {
-        let is_new = visit.session().began_here();
+        let (is_new, home) = (closed.is_new, visit.home());
         let token = match self.records() {
-            Some(records) => visit.home().record(is_new).and_then(|record| {
+            Some(records) => home.record(is_new).and_then(|record| {
                 let confirmed = record.confirmed?;
                 Some(records.token_facts(&visit.keys, record, &confirmed, &closed.content, now))
             }),
             None => {
-                let home = visit.home();
-                let token = home.cookie_token(is_new);
                 let is_outdated = home.forgets_others || home.is_outdated;
-                token.map(|token| self.token_facts(token, is_outdated, closed, now))
+                home.cookie_token(is_new).map(|token| self.token_facts(token, is_outdated, closed, now))
             }
         };
         Facts {
@@ -267,7 +265,7 @@ impl SessionManager {
             ended: closed.ended,
             changed: closed.changes_session(),
             ends_others: closed.ends_others.is_some(),
-            adopted: visit.home().adopted && !is_new,
+            adopted: home.adopted && !is_new,
             is_blank: is_new && closed.content.is_blank() && !closed.begins,
             token,
         }

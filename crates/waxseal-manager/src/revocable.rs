@@ -96,7 +96,7 @@ impl SessionManager {
         mut closed: Closed,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        if visit.session().began_here() && closed.content.is_blank() {
+        if closed.is_new && closed.content.is_blank() {
             // The session was destroyed after it had requested the end of the others.
             if let Some(owner) = closed.ends_others {
                 list.end_all(&owner, now).await?;

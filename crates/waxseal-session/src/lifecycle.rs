@@ -31,6 +31,8 @@ pub struct Closed {
     pub log: ChangeLog,
     /// `true` if the request read or wrote the session.
     pub accessed: bool,
+    /// `true` if the session [began](Session::began_here) in this request.
+    pub is_new: bool,
     /// `true` if the session gets a new id and a new absolute lifetime.
     pub renewed: bool,
     /// `true` if the owner has signed in with this request.
@@ -44,6 +46,18 @@ pub struct Closed {
     pub ended: bool,
     /// `true` if a session, even an empty one, begins in place of one that is over.
     pub begins: bool,
+}
+
+/// What a request did to its session so far.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "read by callers")]
+pub struct SoFar {
+    /// `true` if the request [changed](Session::is_modified) the session.
+    pub changed: bool,
+    /// `true` if the session [began](Session::began_here) in this request.
+    pub is_new: bool,
+    /// `true` if the session is [confirmed](Session::is_confirmed).
+    pub is_confirmed: bool,
 }
 
 impl Closed {
@@ -149,6 +163,7 @@ impl Session {
             content: state.content.clone(),
             log,
             accessed: state.accessed,
+            is_new: state.is_new,
             renewed: state.renewed,
             signed_in: state.signed_in,
             owner_before: state.signed_in.then(|| state.owner_before()).flatten(),
@@ -185,6 +200,17 @@ impl Session {
     #[must_use]
     pub fn began_here(&self) -> bool {
         self.lock().is_new
+    }
+
+    /// What the request did so far, under one lock. The call does not count as access.
+    #[must_use]
+    pub fn so_far(&self) -> SoFar {
+        let state = self.lock();
+        SoFar {
+            changed: state.is_modified(),
+            is_new: state.is_new,
+            is_confirmed: state.phase != Phase::ReadOnly(ReadOnly::Outage),
+        }
     }
 
     /// The owner at the beginning of the request.

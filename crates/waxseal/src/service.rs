@@ -236,8 +236,10 @@ impl Shared {
             if let Some(instead) = self.instead_of(finished, request, session) {
                 response = instead.await;
             }
-            // The folder's `public` was not said with this visitor in mind.
-            if session.visit().map(Visit::session).is_some_and(|it| it.is_accessed() && !it.is_new()) {
+            // The folder's `public` was not said with this visitor in mind. It has noted it in the extensions.
+            if !response.extensions().is_empty()
+                && session.visit().map(Visit::session).is_some_and(|it| it.is_accessed() && !it.is_new())
+            {
                 StaticFiles::keep_private(&mut response);
             }
         }

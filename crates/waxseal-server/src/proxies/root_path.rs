@@ -37,8 +37,12 @@ impl RootPath {
     /// returned unchanged.
     #[must_use]
     pub fn below<'p>(&self, path: &'p str) -> &'p str {
+        // Not compared: an empty text lies nowhere in memory, and some processors take 100 ns to find that out.
+        if self.0.is_empty() {
+            return path;
+        }
         match path.strip_prefix(&self.0) {
-            Some("") if !self.0.is_empty() => "/",
+            Some("") => "/",
             Some(rest) if rest.starts_with('/') => rest,
             _ => path,
         }
