@@ -65,11 +65,13 @@ impl SessionManager {
         let ending = visit.take_ending(&closed);
         // If several sessions were signed out, none of their tokens may count as the visitor's any longer.
         let own = ending.iter().filter(|origin| !matches!(origin, Origin::Foreign(_))).count();
-        visit.home().forgets_others |= closed.ended && own > 1;
-        if matches!(self.sessions, Sessions::Cookie) {
+        let is_cookie = matches!(self.sessions, Sessions::Cookie);
+        {
             let mut home = visit.home();
-            home.forgets_others |= closed.ended && !ending.is_empty();
-            home.left_behind = closed.renewed && home.origin.is_some();
+            home.forgets_others |= closed.ended && (own > 1 || is_cookie && !ending.is_empty());
+            if is_cookie {
+                home.left_behind = closed.renewed && home.origin.is_some();
+            }
         }
         let mut has_ended = false;
         if !ending.is_empty() {

@@ -158,7 +158,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = self.kind.poll_frame(cx);
-        if let Some(waits) = &self.waits {
+        if let Some(waits) = &mut self.waits {
             waits.note(polled.is_pending());
         }
         polled

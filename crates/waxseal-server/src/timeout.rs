@@ -1,9 +1,11 @@
 //! A timeout around one request that catches its panics.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use tokio::time::Sleep;
 
 use crate::error::Error;
 use crate::panics::catching_panics_of;
@@ -36,22 +38,30 @@ use crate::panics::catching_panics_of;
 /// # });
 /// ```
 pub async fn timeout_catching_panics<F: Future>(limit: Duration, future: F) -> Result<F::Output, Error> {
-    within(limit, catching_panics_of(future)).await.unwrap_or(Err(Error::TimedOut { limit }))
+    let mut future = pin!(catching_panics_of(future));
+    let mut timer = None;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Pending => left(&mut timer, limit, cx).map(|()| Err(Error::TimedOut { limit })),
+        ready => ready,
+    })
+    .await
 }
 
-/// The output of `future`, if it is ready within `limit` of its first wait; otherwise `None`. A future that does not
-/// wait needs no timer.
+/// The output of `future`, if it is ready within `limit` of its first wait; otherwise `None`.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut timer = None;
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => {
-            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-            timer.as_mut().poll(cx).map(|()| None)
-        }
+        Poll::Pending => left(&mut timer, limit, cx).map(|()| None),
     })
     .await
+}
+
+/// Ready `limit` after the first call. A future that does not wait needs no timer.
+#[cold]
+fn left(timer: &mut Option<Pin<Box<Sleep>>>, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
+    timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx)
 }
 
 #[cfg(test)]

@@ -42,25 +42,31 @@ impl Waits {
 }
 
 /// The body's side: its wait ends at the latest when the body is dropped.
-pub(crate) struct Waiting(Waits);
+pub(crate) struct Waiting {
+    waits: Waits,
+    /// `true` during a wait. Most bodies are there when they are asked for.
+    is_pending: bool,
+}
 
 impl Waiting {
     pub(crate) fn new(waits: Waits) -> Self {
-        Self(waits)
+        Self { waits, is_pending: false }
     }
 
     /// Notes that the body was polled, and whether it `is_pending`.
-    pub(crate) fn note(&self, is_pending: bool) {
-        match is_pending {
-            true => self.0.begin(),
-            false => self.0.end(),
+    pub(crate) fn note(&mut self, is_pending: bool) {
+        match (self.is_pending, is_pending) {
+            (false, true) => self.waits.begin(),
+            (true, false) => self.waits.end(),
+            _ => {}
         }
+        self.is_pending = is_pending;
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.end();
+        self.note(false);
     }
 }
 

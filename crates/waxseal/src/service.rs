@@ -295,22 +295,23 @@ impl Shared {
                         Destination::Refused(refused) => Err(*refused),
                     }
                 };
-                let answer = timeout_catching_panics(self.context.limits.request_time, answer).await;
-                let answer = answer.unwrap_or_else(|failure| Err(request.whose_fault(failure).into()));
-                answer.and_then(redirects::checked)
+                match timeout_catching_panics(self.context.limits.request_time, answer).await {
+                    Ok(answer) => answer,
+                    Err(failure) => Err(request.whose_fault(failure).into()),
+                }
             }
         };
-        let response = match answer {
+        let mut response = match answer.and_then(redirects::checked) {
             Ok(response) => {
                 request.drop_changes_of(response.status());
                 response
             }
             Err(error) => boxed(|| self.answer_to(error, request)).await,
         };
-        match hooks.has_after() {
-            true => boxed(|| self.after(response, request)).await,
-            false => response,
+        if hooks.has_after() {
+            response = boxed(|| self.after(response, request)).await;
         }
+        response
     }
 
     fn destination(&self, request: &mut Request) -> Destination<'_> {
