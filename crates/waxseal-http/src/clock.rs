@@ -15,32 +15,26 @@ use std::time::SystemTime;
 /// let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(43_200);
 /// assert_eq!(Clock::from_fn(move || noon).now(), noon);
 /// ```
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+#[derive(Clone, Default)]
+pub struct Clock(Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>);
 
 impl Clock {
     /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self::from_fn(SystemTime::now)
+        Self(None)
     }
 
     /// A clock that calls `now` each time.
     #[must_use]
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self(Some(Arc::new(now)))
     }
 
     /// The time now.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        (self.0)()
-    }
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self::system()
+        self.0.as_ref().map_or_else(SystemTime::now, |now| now())
     }
 }
 

@@ -109,16 +109,16 @@ where
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let serving = Arc::new(serving);
+    let shared = Arc::new((checks, serving));
     service_fn(move |request: Request<Incoming>| {
         #[cfg(feature = "websocket")]
         let request = lease.along_with(request);
         let is_old = request.version() == Version::HTTP_10;
-        let refusal = checks.refusal(&request);
+        let shared = Arc::clone(&shared);
+        let refusal = shared.0.refusal(&request);
         let answer = refusal.map_or_else(|| Ok(service.call(request)), Err);
-        let (serving, framing) = (Arc::clone(&serving), checks.framing.clone());
-        let is_counted = checks.counts_bytes;
         async move {
+            let (checks, serving) = &*shared;
             let refused = answer.is_err();
             let mut response = match answer {
                 Ok(answer) => answer.await?,
@@ -132,7 +132,7 @@ where
             // A connection that is no longer HTTP ends by itself.
             let is_other = response.status() == StatusCode::SWITCHING_PROTOCOLS;
             if is_other {
-                framing.end();
+                checks.framing.end();
             }
             if refused || is_last || !is_other && serving.has_changed().unwrap_or(true) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -143,8 +143,8 @@ where
             }
             let is_event_stream = response.extensions().get::<EventStream>().is_some();
             Ok(response.map(|body| {
-                let body = if is_event_stream { body.ended_by(finishing(&serving)) } else { body };
-                SentBody { body, is_counted }
+                let body = if is_event_stream { body.ended_by(finishing(serving)) } else { body };
+                SentBody { body, is_counted: checks.counts_bytes }
             }))
         }
     })
