@@ -60,7 +60,7 @@ struct Slot {
     host: Option<HeaderValue>,
     target: Uri,
     visit: OnceLock<Visit>,
-    /// Held while the store is asked for the session, so that it is asked once.
+    /// Held while a store is asked for the session, so that it is asked once.
     asks: Mutex<()>,
     /// `true` if the session was loaded before the request's end, `false` if the end came first. Set once, by whichever
     /// came first, so that a session is either committed or closed.
@@ -318,6 +318,7 @@ impl RequestSession {
         match self.load().await {
             Ok(session) => Ok(session.destroy()?),
             Err(Error::Unavailable(_)) => {
+                let _asks = self.0.asks.lock().await;
                 let visit = self.0.visit.get_or_init(|| self.0.to_end());
                 Ok(self.0.in_time(visit).destroy()?)
             }
