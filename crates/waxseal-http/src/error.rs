@@ -51,7 +51,7 @@ pub enum Error {
     #[error("the browser calls this request `{0}`; send it from a page of this site")]
     CrossSite(String),
     /// `Origin` is not this server's.
-    #[error("the request comes from `{found}` and this is {own}; send it from a page of this site")]
+    #[error("the request comes from `{found}` and this is {own}; {}", remedy(found, own))]
     ForeignOrigin {
         /// The request's origin.
         found: String,
@@ -84,5 +84,15 @@ impl Error {
             | Self::UnknownOrigin(_)
             | Self::RepeatedField(_) => StatusCode::FORBIDDEN,
         }
+    }
+}
+
+/// What to do about a foreign origin. A server whose proxy speaks HTTPS takes its own pages for foreign ones until it is told.
+fn remedy(found: &str, own: &str) -> &'static str {
+    match (found.strip_prefix("https://"), own.strip_prefix("http://")) {
+        (Some(found), Some(own)) if found == own => {
+            "if a proxy speaks HTTPS for this site, trust it, so that its X-Forwarded-Proto is read"
+        }
+        _ => "send it from a page of this site",
     }
 }

@@ -243,6 +243,9 @@ mod tests {
             "the request comes from `http://evil.example` and this is https://a.example; \
              send it from a page of this site"
         );
+        let [found, own] = ["https://a.example", "http://a.example"].map(str::to_owned);
+        let error = Error::ForeignOrigin { found, own }.to_string();
+        assert!(error.ends_with("trust it, so that its X-Forwarded-Proto is read"), "{error}");
         let error = post(&[("sec-fetch-site", &b"\xff\tx".repeat(400))]).unwrap_err().to_string();
         assert!(error.len() < 150 && error.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{error}");
     }

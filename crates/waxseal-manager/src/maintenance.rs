@@ -63,7 +63,7 @@ impl SessionManager {
     ///
     /// [`Error::Store`] or [`Error::Unavailable`] if the store refuses some of them. They wait for the next call.
     pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
-        let _noted = EndsWaiting(self);
+        let _noted = EndsWaiting { sessions: self, before: self.ends_waiting() };
         let left = match (self.records(), self.list_of_ended()) {
             (Some(records), _) => records.finish_ends(&self.keys(), now.into()).await,
             (None, Some(list)) => list.finish(now.into()).await,
@@ -143,10 +143,18 @@ impl SessionManager {
 }
 
 /// Sets the gauge of the ends that wait when it is dropped, also by a caller who waits no longer for the store.
-struct EndsWaiting<'a>(&'a SessionManager);
+struct EndsWaiting<'a> {
+    sessions: &'a SessionManager,
+    before: usize,
+}
 
 impl Drop for EndsWaiting<'_> {
     fn drop(&mut self) {
-        note_ends_waiting(self.0.ends_waiting());
+        let left = self.sessions.ends_waiting();
+        note_ends_waiting(left);
+        if left < self.before {
+            let told = self.before - left;
+            tracing::info!(told, left, "the store was told of sessions that were ended while it was away");
+        }
     }
 }

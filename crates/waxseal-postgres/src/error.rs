@@ -31,6 +31,11 @@ pub enum PostgresError {
         "no connection to PostgreSQL at {0}; check host and port in the URL, and that it runs and listens there"
     )]
     Unreachable(Address, #[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// What listens there says nothing.
+    #[error(
+        "nothing answered at {0} within {1:?}; check host and port in the URL, and that PostgreSQL listens there"
+    )]
+    Silent(Address, std::time::Duration),
     /// The server offers no TLS, or a certificate that is not trusted.
     #[error(
         "no TLS connection to PostgreSQL at {0}; check sslmode in the URL, and that its certificate is for that \
@@ -202,6 +207,14 @@ impl PostgresError {
                 Self::Refused(at, said)
             }
             _ => Self::Broken(Arc::new(error)),
+        }
+    }
+
+    /// The error of the first connection, which says where no answer came from.
+    pub(crate) fn starting(self, at: &Address) -> Self {
+        match self {
+            Self::Unavailable(Unavailable::Timeout(within)) => Self::Silent(at.clone(), within),
+            other => other,
         }
     }
 

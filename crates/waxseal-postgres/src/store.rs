@@ -119,7 +119,8 @@ impl PostgresStore {
         };
         let statements = Statements::new(&options.schema);
         let promise = {
-            let mut on = connection(&pool, &statements, &address, &options).await?;
+            let on = connection(&pool, &statements, &address, &options).await;
+            let mut on = on.map_err(|error| error.starting(&address))?;
             let promise = look_at_the_server(&mut on, &address, &options).await?;
             schema::prepare(&mut on, &options).await?;
             promise

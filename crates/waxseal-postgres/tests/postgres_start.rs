@@ -60,7 +60,7 @@ async fn what_is_wrong_with_a_url_is_told() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_port = silent.local_addr().unwrap().port();
     let error = refused(PostgresStore::options(&cluster.url_at(silent_port, "postgres")), silent_port).await;
-    insta::assert_snapshot!(error, @"no answer from the session store within 1s");
+    insta::assert_snapshot!(error, @"nothing answered at 127.0.0.1:PORT within 1s; check host and port in the URL, and that PostgreSQL listens there");
 }
 
 #[tokio::test]

@@ -190,6 +190,12 @@ async fn lines_of_a_commit_that_waits_stand_in_its_requests_span() {
     let line = lines.iter().find(|line| line.contains("the store did not confirm it"));
     let start = format!("WARN request{{id=\"{id}\" ");
     assert!(line.is_some_and(|line| line.starts_with(&start)), "{lines:?}");
+
+    store.set_away(false);
+    client.service().sessions().finish_ends().await;
+    let told = printed.take();
+    let line = "the store was told of sessions that were ended while it was away told=1 left=0";
+    assert!(told.iter().any(|said| said.contains(line)), "{told:?}");
 }
 
 #[tokio::test]
