@@ -116,8 +116,8 @@ impl RequestSession {
     /// [`Error::Unavailable`] if a store has to be asked and does not answer: [`status_of`](crate::status_of) makes it
     /// a 503. State `cookie` without a list of revoked sessions never asks one.
     pub async fn load(&self) -> Result<Session, Error> {
-        if let Some(visit) = self.visit() {
-            return Ok(self.0.in_time(visit).clone());
+        if let Some(session) = self.0.kept() {
+            return Ok(session.clone());
         }
         self.0.find_foreign().await?;
         let opened = match self.0.open() {
@@ -134,8 +134,8 @@ impl RequestSession {
     /// Opens the session without waiting; `None` if the store has to be asked.
     #[must_use]
     pub fn ready(&self) -> Option<Session> {
-        if let Some(visit) = self.visit() {
-            return Some(self.0.in_time(visit).clone());
+        if let Some(session) = self.0.kept() {
+            return Some(session.clone());
         }
         // If the store has to be asked in any case, opening is left to `load`, so that it is done once.
         if self.0.carrier.sessions().always_asks() && self.0.values().next().is_some() {
@@ -583,6 +583,11 @@ impl Slot {
         }
     }
 
+    /// The session, if a task has loaded it.
+    fn kept(&self) -> Option<&Session> {
+        self.visit.get().map(|visit| self.in_time(visit))
+    }
+
     /// Keeps the visit as the request's, or uses that of another task that was faster.
     fn keep(&self, visit: Visit) -> &Session {
         self.in_time(self.visit.get_or_init(|| visit))
@@ -680,8 +685,8 @@ impl Slot {
     fn load_waiting<'a>(&'a self, opened: Opened<'a>) -> Loading<'a> {
         Box::pin(async move {
             let _asks = self.asks.lock().await;
-            if let Some(visit) = self.visit.get() {
-                return Ok(self.in_time(visit).clone());
+            if let Some(session) = self.kept() {
+                return Ok(session.clone());
             }
             let visit = self.settle(opened.load(self.carrier.now()).await?).await?;
             Ok(self.keep(visit).clone())

@@ -108,7 +108,8 @@ impl Body {
         }
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
-        while let Some(frame) = within(idle, self.frame()).await.ok_or(Error::Idle { idle })? {
+        let late = || Some(Err(Error::Idle { idle }));
+        while let Some(frame) = within(idle, self.frame(), late).await {
             let Ok(data) = frame?.into_data() else { continue };
             // At most one of the two holds anything, so a body of a single frame is not copied.
             let so_far = first.len() + all.len();

@@ -1,11 +1,9 @@
 //! A timeout around one request that catches its panics.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
-
-use tokio::time::Sleep;
 
 use crate::error::Error;
 use crate::panics::catching_panics_of;
@@ -38,30 +36,22 @@ use crate::panics::catching_panics_of;
 /// # });
 /// ```
 pub async fn timeout_catching_panics<F: Future>(limit: Duration, future: F) -> Result<F::Output, Error> {
-    let mut future = pin!(catching_panics_of(future));
-    let mut timer = None;
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Pending => left(&mut timer, limit, cx).map(|()| Err(Error::TimedOut { limit })),
-        ready => ready,
-    })
-    .await
+    within(limit, catching_panics_of(future), || Err(Error::TimedOut { limit })).await
 }
 
-/// The output of `future`, if it is ready within `limit` of its first wait; otherwise `None`.
-pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+/// The output of `future`, or that of `late` if it is not ready within `limit` of its first wait. A future that does not
+/// wait needs no timer.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F, late: impl Fn() -> F::Output) -> F::Output {
     let mut future = pin!(future);
     let mut timer = None;
     poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => left(&mut timer, limit, cx).map(|()| None),
+        Poll::Pending => {
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            timer.as_mut().poll(cx).map(|()| late())
+        }
+        ready => ready,
     })
     .await
-}
-
-/// Ready `limit` after the first call. A future that does not wait needs no timer.
-#[cold]
-fn left(timer: &mut Option<Pin<Box<Sleep>>>, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
-    timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx)
 }
 
 #[cfg(test)]

@@ -206,11 +206,7 @@ impl Session {
     #[must_use]
     pub fn so_far(&self) -> SoFar {
         let state = self.lock();
-        SoFar {
-            changed: state.is_modified(),
-            is_new: state.is_new,
-            is_confirmed: state.phase != Phase::ReadOnly(ReadOnly::Outage),
-        }
+        SoFar { changed: state.is_modified(), is_new: state.is_new, is_confirmed: state.is_confirmed() }
     }
 
     /// The owner at the beginning of the request.

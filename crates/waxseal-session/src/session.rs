@@ -12,7 +12,7 @@ use crate::entries::Value;
 use crate::error::{Error, in_key};
 use crate::metadata::{self, LIFE};
 use crate::operation::Operation;
-use crate::state::{Phase, ReadOnly, State};
+use crate::state::{Phase, State};
 use crate::value;
 
 /// The dictionary that follows a visitor from request to request: Flask's `session`, with the method names of Rust's
@@ -323,7 +323,7 @@ impl Session {
     /// `false` if a recently revalidated copy is shown because the store is unavailable; it cannot be written.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
-        self.lock().phase != Phase::ReadOnly(ReadOnly::Outage)
+        self.lock().is_confirmed()
     }
 
     /// Ends the session, even if this request fails. Its entries are removed, and the browser is told to forget it.

@@ -200,6 +200,10 @@ impl State {
         self.fallback_seed().is_some() && self.log.is_empty()
     }
 
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.phase != Phase::ReadOnly(ReadOnly::Outage)
+    }
+
     pub(crate) fn is_modified(&self) -> bool {
         !self.closed_log.is_empty()
             || !self.log.is_empty()
