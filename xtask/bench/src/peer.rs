@@ -74,6 +74,20 @@ pub(crate) fn all(flask: bool, stores: bool, only: &[String]) -> Result<Vec<Peer
             });
         }
     }
+    for (name, arguments) in
+        [("axum + Waxseal", &["PORT"][..]), ("axum + Waxseal, store", &["PORT", "store"])]
+    {
+        if wanted(name) {
+            peers.push(Peer {
+                name,
+                made_of: &[],
+                has_sessions: true,
+                program: artifacts::peer("peers", "axum-waxseal")?,
+                arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+                variables: vec![secret()?],
+            });
+        }
+    }
     if wanted(OURS) {
         peers.push(ours()?);
     }
@@ -94,16 +108,21 @@ pub(crate) fn all(flask: bool, stores: bool, only: &[String]) -> Result<Vec<Peer
 
 /// Waxseal, set up as for production under a key made just now.
 pub(crate) fn ours() -> Result<Peer> {
-    let key = Command::new(artifacts::operators_program()?).arg("gen-secret").output()?;
-    ensure!(key.status.success(), "no secret key could be made");
     Ok(Peer {
         name: OURS,
         made_of: &[],
         has_sessions: true,
         program: artifacts::ours("default")?,
         arguments: ["--port", "PORT", "--state", "cookie", "--workers", "1"].map(str::to_owned).into(),
-        variables: vec![("SECRET_KEY", String::from_utf8(key.stdout)?.trim().to_owned())],
+        variables: vec![secret()?],
     })
+}
+
+/// A variable with a key made just now.
+fn secret() -> Result<(&'static str, String)> {
+    let key = Command::new(artifacts::operators_program()?).arg("gen-secret").output()?;
+    ensure!(key.status.success(), "no secret key could be made");
+    Ok(("SECRET_KEY", String::from_utf8(key.stdout)?.trim().to_owned()))
 }
 
 impl Peer {
