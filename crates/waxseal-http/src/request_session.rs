@@ -688,7 +688,11 @@ impl Slot {
             if let Some(session) = self.kept() {
                 return Ok(session.clone());
             }
-            let visit = self.settle(opened.load(self.carrier.now()).await?).await?;
+            let visit = match opened {
+                Opened::Ready(visit) => visit,
+                Opened::Pending(pending) => pending.load(self.carrier.now()).await?,
+            };
+            let visit = self.settle(visit).await?;
             Ok(self.keep(visit).clone())
         })
     }

@@ -318,7 +318,8 @@ async fn save_in(
                 let mut home = visit.home();
                 (home.replaced.clone(), home.place.take())
             };
-            records.save(Draft { closed, record, replaced, place, keys: visit.keys.clone() }, now).await
+            let mut draft = Draft { closed, record, replaced, place, keys: visit.keys.clone() };
+            records.save(&mut draft, now).await
         }
     }
 }

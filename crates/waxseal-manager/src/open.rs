@@ -350,22 +350,23 @@ impl Pending<'_> {
     pub async fn load(self, now: SystemTime) -> Result<Visit, Error> {
         let Self { snapshot, question, access } = self;
         let keys = &snapshot.keys;
+        // Each boxed for itself: otherwise every load would have space for the largest, and be copied with it.
         let visit = match (question, &snapshot.sessions.sessions) {
             (Asked::Token(token), Sessions::Stored(stored)) => {
-                stored.load(keys, token, access, now.into()).await?
+                Box::pin(stored.load(keys, token, access, now.into())).await?
             }
             (Asked::Token(token), Sessions::Mirrored(mirrored)) => {
-                mirrored.load(keys, token, access, now.into()).await?
+                Box::pin(mirrored.load(keys, token, access, now.into())).await?
             }
             (Asked::Listed(visit, question), Sessions::Revocable(list)) => {
-                match list.ask(&question, access, now.into()).await? {
+                match Box::pin(list.ask(&question, access, now.into())).await? {
                     Verdict::Good => *visit,
                     Verdict::Unconfirmed => visit.read_only(ReadOnly::Outage),
                     over => snapshot.after(question, over),
                 }
             }
             (Asked::Bound(visit, question), Sessions::Revocable(list)) => {
-                return Ok(match list.ask(&question, access, now.into()).await? {
+                return Ok(match Box::pin(list.ask(&question, access, now.into())).await? {
                     Verdict::Good => *visit,
                     Verdict::Unconfirmed => visit.read_only(ReadOnly::Outage),
                     Verdict::Ended | Verdict::Renewed(_) => anonymous(*visit, false),
