@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 
 use clap::{CommandFactory, FromArgMatches};
 use tokio::runtime::{self, Runtime};
@@ -159,13 +160,21 @@ impl App {
 fn introduce(server: &AppServer, settings: &Settings, secrets: &Secrets) {
     tracing::info!("{}", server.service().start_line(settings, secrets, server.connections()));
     if let Some(address) = server.admin_address() {
-        tracing::info!("/metrics and /health for the operator on http://{address}");
+        tracing::info!("/metrics and /health for the operator on http://{address}{}", who_reaches(address));
     }
     if let Some(address) = server.health_address() {
         tracing::info!("/health/live and /health/ready for a load balancer on http://{address}");
     }
     if let Some(hint) = names_on_one_host(settings) {
         tracing::info!("{hint}");
+    }
+}
+
+/// What is said behind the address of the operator's pages if it is one of every network.
+fn who_reaches(address: SocketAddr) -> &'static str {
+    match address.ip().is_unspecified() {
+        true => ", and in every network of this machine: let nothing but your monitoring reach that port",
+        false => "",
     }
 }
 
@@ -191,6 +200,18 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+
+    #[test]
+    fn an_address_of_every_network_is_said_to_be_one() {
+        for (address, is_said) in [
+            ("127.0.0.1:9000", false),
+            ("10.0.0.11:9000", false),
+            ("0.0.0.0:9000", true),
+            ("[::]:9000", true),
+        ] {
+            assert_eq!(who_reaches(address.parse().unwrap()).contains("every network"), is_said, "{address}");
+        }
+    }
 
     #[test]
     fn a_command_runs_in_place_of_the_server() {
