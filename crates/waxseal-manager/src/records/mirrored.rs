@@ -108,6 +108,7 @@ impl MirroredSessions {
         now: Timestamp,
     ) -> Result<Visit, Error> {
         self.records.asking(now);
+        token.id.keep_key();
         let place = self.records.place(&token, access);
         let copy = token.copy.take();
         let brought = copy.as_ref().map(|(revision, _)| *revision);

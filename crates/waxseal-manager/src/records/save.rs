@@ -31,8 +31,11 @@ impl RecordStore {
     /// Saves the changes, and returns what the browser should do with its token.
     pub(crate) async fn save(&self, draft: &mut Draft, now: Timestamp) -> Result<Outcome, Error> {
         self.asking(now);
-        if draft.record.as_ref().is_some_and(|record| self.awaits_end(record)) {
-            return Err(Error::GONE);
+        if let Some(record) = &mut draft.record {
+            record.id.keep_key();
+            if self.awaits_end(record) {
+                return Err(Error::GONE);
+            }
         }
         self.turn(draft).await;
         match draft.closed.ends_others.clone() {

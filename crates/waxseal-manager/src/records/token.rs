@@ -50,7 +50,7 @@ impl Token {
         const REVISION_ENDS: usize = SessionId::BYTES + Revision::BYTES;
         let payload = opened.payload();
         let id = payload.first_chunk().ok_or("it ends before its id")?;
-        let id = KeyedId::new(SessionId::from_bytes(*id));
+        let id = KeyedId::without_key(SessionId::from_bytes(*id));
         let (times, needs_reseal) = (opened.times(), opened.needs_reseal());
         let revision = payload.get(SessionId::BYTES..REVISION_ENDS).and_then(<[u8]>::first_chunk);
         let revision = Revision::from_bytes(*revision.ok_or("it ends before its revision")?);
