@@ -688,6 +688,7 @@ impl Slot {
             if let Some(session) = self.kept() {
                 return Ok(session.clone());
             }
+            // Not by `Opened::load`, whose future would hold the token once more.
             let visit = match opened {
                 Opened::Ready(visit) => visit,
                 Opened::Pending(pending) => pending.load(self.carrier.now()).await?,

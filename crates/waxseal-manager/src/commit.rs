@@ -307,21 +307,22 @@ async fn save_in(
     closed: Closed,
     now: Timestamp,
 ) -> Result<Outcome, Error> {
-    let record = visit.record();
-    match (due, record) {
-        (Due::Token, Some(record)) => {
-            let is_owed = visit.is_adopted();
-            records.refresh(&visit.keys, &record, &closed.content, is_owed, now).await
-        }
-        (_, record) => {
-            let (replaced, place) = {
-                let mut home = visit.home();
-                (home.replaced.clone(), home.place.take())
-            };
-            let mut draft = Draft { closed, record, replaced, place, keys: visit.keys.clone() };
-            records.save(&mut draft, now).await
-        }
+    let mut record = visit.record();
+    if due == Due::Token
+        && let Some(record) = &record
+    {
+        let is_owed = visit.is_adopted();
+        return records.refresh(&visit.keys, record, &closed.content, is_owed, now).await;
     }
+    if let Some(record) = &mut record {
+        record.id.keep_key();
+    }
+    let (replaced, mut place) = {
+        let mut home = visit.home();
+        (home.replaced.clone(), home.place.take())
+    };
+    let draft = Draft { closed, record, replaced, keys: visit.keys.clone() };
+    records.save(&draft, &mut place, now).await
 }
 
 /// Tells the browser to forget the token of an ended session, unless a new token follows.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use waxseal_session::backend::{Closed, Content};
 
 use super::keyed_id::KeyedId;
-use super::turns::Place;
 use crate::active_keys::ActiveKeys;
 use crate::error::Error;
 use crate::origin::RecordRef;
@@ -17,8 +16,6 @@ pub(crate) struct Draft {
     pub(crate) record: Option<RecordRef>,
     /// The id that the visitor came with, if a sign-in has replaced that id.
     pub(crate) replaced: Option<KeyedId>,
-    /// The request's place in the line of those that change the session, if it has one already.
-    pub(crate) place: Option<Place>,
     pub(crate) keys: Arc<ActiveKeys>,
 }
 

@@ -28,28 +28,31 @@ const ATTEMPTS: u32 = 5;
 pub(super) const SURE_ATTEMPTS: u32 = 64;
 
 impl RecordStore {
-    /// Saves the changes, and returns what the browser should do with its token.
-    pub(crate) async fn save(&self, draft: &mut Draft, now: Timestamp) -> Result<Outcome, Error> {
+    /// Saves the changes, and returns what the browser should do with its token. `place` is the request's place in the
+    /// line of those that change the session, if it has one already.
+    pub(crate) async fn save(
+        &self,
+        draft: &Draft,
+        place: &mut Option<Place>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
         self.asking(now);
-        if let Some(record) = &mut draft.record {
-            record.id.keep_key();
-            if self.awaits_end(record) {
-                return Err(Error::GONE);
-            }
+        if draft.record.as_ref().is_some_and(|record| self.awaits_end(record)) {
+            return Err(Error::GONE);
         }
-        self.turn(draft).await;
-        match draft.closed.ends_others.clone() {
-            Some(owner) => Box::pin(self.save_alone(draft, &owner, now)).await,
-            None => self.save_any(draft, now).await,
+        self.turn(draft, place).await;
+        match &draft.closed.ends_others {
+            Some(owner) => Box::pin(self.save_alone(draft, owner, place, now)).await,
+            None => self.save_any(draft, place, now).await,
         }
     }
 
     /// Waits for this save's turn among this process's saves of the same session. A save does everything in one turn,
     /// so no two saves wait for each other.
-    async fn turn(&self, draft: &mut Draft) {
+    async fn turn(&self, draft: &Draft, place: &mut Option<Place>) {
         let replaced = draft.replaced.as_ref().filter(|_| draft.closed.signed_in);
         let Some(id) = draft.record.as_ref().map(|record| &record.id).or(replaced) else { return };
-        let place = draft.place.get_or_insert_with(|| self.turns.join(id.public_id()));
+        let place = place.get_or_insert_with(|| self.turns.join(id.public_id()));
         place.wait(self.pause.as_ref().map(|pause| || pause(MAX_WAIT))).await;
     }
 
@@ -59,10 +62,16 @@ impl RecordStore {
     /// The order matters: the browser's id is still valid after the first step, so the visitor stays signed in if the
     /// second step fails. If another request, perhaps a thief's, renewed the session in between, all sessions with its
     /// public session id end.
-    async fn save_alone(&self, draft: &mut Draft, owner: &str, now: Timestamp) -> Result<Outcome, Error> {
-        let saved = self.end_and_renew(draft, owner, now).await;
+    async fn save_alone(
+        &self,
+        draft: &Draft,
+        owner: &str,
+        place: &mut Option<Place>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let saved = self.end_and_renew(draft, owner, place, now).await;
         // The others that save this session need not wait for what follows.
-        draft.place = None;
+        *place = None;
         // A sign-in that is repeated takes over the existing session.
         if let (Err(error), Some(record), false) = (&saved, &draft.record, draft.closed.signed_in)
             && self.is_lost(error, record, now).await
@@ -72,7 +81,13 @@ impl RecordStore {
         saved
     }
 
-    async fn end_and_renew(&self, draft: &mut Draft, owner: &str, now: Timestamp) -> Result<Outcome, Error> {
+    async fn end_and_renew(
+        &self,
+        draft: &Draft,
+        owner: &str,
+        place: &mut Option<Place>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
         let keep = match (&draft.record, &draft.replaced) {
             (Some(record), _) => match self.store.revalidate(&record.id.key(), now).await? {
                 // Another request has ended this session, so it may end no others.
@@ -84,7 +99,7 @@ impl RecordStore {
             (None, None) => None,
         };
         self.end_all(owner, keep.as_ref(), now).await?;
-        self.save_any(draft, now).await
+        self.save_any(draft, place, now).await
     }
 
     /// The key under which the session of a sign-in with an old id continues.
@@ -131,7 +146,12 @@ impl RecordStore {
         }
     }
 
-    async fn save_any(&self, draft: &mut Draft, now: Timestamp) -> Result<Outcome, Error> {
+    async fn save_any(
+        &self,
+        draft: &Draft,
+        place: &mut Option<Place>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
         let closed = &draft.closed;
         // Each boxed for itself: otherwise every save would have space for the largest, and be copied with it.
         match &draft.record {
@@ -140,7 +160,7 @@ impl RecordStore {
                 Some(old) => Box::pin(self.sign_in_again(draft, old, true, now)).await,
                 None => Box::pin(self.create(&draft.keys, &closed.content, now)).await,
             },
-            Some(_) => Box::pin(self.replace(draft, now)).await,
+            Some(record) => Box::pin(self.replace(draft, record, place, now)).await,
         }
     }
 
@@ -181,59 +201,68 @@ impl RecordStore {
     }
 
     /// Replaces the record, after replaying the changes over what other requests wrote meanwhile.
-    async fn replace(&self, draft: &mut Draft, now: Timestamp) -> Result<Outcome, Error> {
-        let (mut base, mut content) = match known(draft)? {
-            Some(known) => known,
-            None => match Box::pin(self.found(draft, now)).await? {
-                ControlFlow::Continue(found) => found,
-                ControlFlow::Break(outcome) => return Ok(outcome),
-            },
-        };
-        let closed = &draft.closed;
+    async fn replace(
+        &self,
+        draft: &Draft,
+        record: &RecordRef,
+        place: &mut Option<Place>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let Draft { closed, keys, .. } = draft;
         let attempts =
             if closed.signed_in || closed.ends_others.is_some() { SURE_ATTEMPTS } else { ATTEMPTS };
-        for attempt in 1..=attempts + 1 {
+        for attempt in 0..=attempts {
+            if attempt > 0 {
+                self.counts.conflicts.increment(1);
+                // Another process has written. No request of this process can come between this load and this write.
+                let comes_at_once = attempt == 1 && place.as_ref().is_some_and(Place::has_turn);
+                if !comes_at_once {
+                    self.pause(attempt).await;
+                }
+            }
+            let (base, content) = match self.version(draft, record, place, attempt, now).await? {
+                ControlFlow::Continue(version) => version,
+                ControlFlow::Break(outcome) => return Ok(outcome),
+            };
             // The session was signed out, and the store could not be told yet. It would not find the session under a
             // new id.
             if self.unfinished.has(|| base.key) {
                 return Err(self.missing());
             }
-            let write = self.write(&draft.keys, &content, &base, draft.closed.renewed, now)?;
+            let write = self.write(keys, &content, &base, closed.renewed, now)?;
             match self.send(&write, now).await? {
                 Swap::Done => {
                     let base = self.done(write, base, now);
-                    if let Some(place) = draft.place.take() {
+                    if let Some(place) = place.take() {
                         let Base { key, revision, confirmed, .. } = base;
                         place.leave(Newest { key, revision, confirmed, content: content.clone() });
                     }
-                    return self.replaced(draft, &base, &content, now);
+                    return self.replaced(draft, record, &base, &content, now);
                 }
                 // The next attempt finds out what happened to the record.
-                Swap::Conflict | Swap::Gone if attempt <= attempts => {}
-                Swap::Conflict | Swap::Gone => break,
+                Swap::Conflict | Swap::Gone => {}
             }
-            self.counts.conflicts.increment(1);
-            // Another process has written. No request of this process can come between this load and the next write.
-            let comes_at_once = attempt == 1 && draft.place.as_ref().is_some_and(Place::has_turn);
-            if !comes_at_once {
-                self.pause(attempt).await;
-            }
-            (base, content) = match Box::pin(self.found(draft, now)).await? {
-                ControlFlow::Continue(found) => found,
-                ControlFlow::Break(outcome) => return Ok(outcome),
-            };
         }
         Err(Error::Contended)
     }
 
-    /// The version that the store has now, and the changes replayed over it; or the outcome, if the session has another id
-    /// and a sign-in begins a session or takes it over.
-    async fn found(
+    /// The version to replace and the content to replace it with: in the first attempt what this process knows, else what the
+    /// store has now, with the changes replayed over it. Or the outcome, if the session has another id and a sign-in begins
+    /// a session or takes it over.
+    async fn version(
         &self,
         draft: &Draft,
+        record: &RecordRef,
+        place: &mut Option<Place>,
+        attempt: u32,
         now: Timestamp,
     ) -> Result<ControlFlow<Outcome, (Base, Arc<Content>)>, Error> {
-        let Draft { closed, keys, record: Some(record), .. } = draft else { return Err(self.missing()) };
+        if attempt == 0
+            && let Some(known) = known(draft, record, place)?
+        {
+            return Ok(ControlFlow::Continue(known));
+        }
+        let Draft { closed, keys, .. } = draft;
         match self.find(keys, &record.id, now).await? {
             Find::Living(Living { revision, confirmed, content }) => {
                 let content = Arc::new(draft.replay_over(content)?);
@@ -255,11 +284,11 @@ impl RecordStore {
     fn replaced(
         &self,
         draft: &Draft,
+        record: &RecordRef,
         base: &Base,
         content: &Content,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let Some(record) = &draft.record else { return self.written(&draft.keys, base, content) };
         let shows_content = self.near.is_some();
         let facts = self.token_facts(&draft.keys, record, &base.confirmed, content, now);
         let is_due = !record.id.is(&base.id) || facts.is_due();
@@ -350,16 +379,18 @@ impl RecordStore {
     }
 }
 
-/// The version that a save replaces, as far as this process knows it, and the content to replace it with. It is the
-/// version that the request has loaded, or a newer one that an earlier save has left.
-fn known(draft: &mut Draft) -> Result<Option<(Base, Arc<Content>)>, Error> {
-    let Draft { closed, record: Some(record), place, .. } = draft else { return Ok(None) };
+/// The version that a save replaces and the content to replace it with, if this process knows that version. It is the one
+/// that the request has loaded, or a newer one that an earlier save has left.
+fn known(
+    draft: &Draft,
+    record: &RecordRef,
+    place: &mut Option<Place>,
+) -> Result<Option<(Base, Arc<Content>)>, Error> {
     let newer = place.as_mut().and_then(|place| place.take_newer(&record.id.key(), &record.revision));
     let Some(Newest { revision, confirmed, content, .. }) = newer else {
         let base = |known| Base::new(record.id.clone(), record.revision, known);
-        return Ok(record.confirmed.map(|known| (base(known), closed.content.clone())));
+        return Ok(record.confirmed.map(|known| (base(known), draft.closed.content.clone())));
     };
-    let base = Base::new(record.id.clone(), revision, confirmed);
     let content = draft.replay_over(Arc::unwrap_or_clone(content))?;
-    Ok(Some((base, Arc::new(content))))
+    Ok(Some((Base::new(record.id.clone(), revision, confirmed), Arc::new(content))))
 }
