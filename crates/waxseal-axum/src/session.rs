@@ -225,7 +225,11 @@ impl LazySession {
     ///
     /// 503 if a store has to be asked and does not answer.
     pub async fn load(&self) -> Result<Session> {
-        Ok(Session { session: self.request.load().await?, request: self.clone() })
+        self.clone().into_session().await
+    }
+
+    async fn into_session(self) -> Result<Session> {
+        Ok(Session { session: self.request.load().await?, request: self })
     }
 
     /// Signs the visitor out, even while the store is away: this process then refuses the session at once, and tells
@@ -240,7 +244,7 @@ impl LazySession {
 
     pub(crate) fn of(parts: &Parts) -> Result<Self> {
         let request = parts.extensions.get::<RequestSession>().ok_or(Error::NoLayer)?.clone();
-        Ok(Self { request, user_agent: parts.headers.get(USER_AGENT).cloned() })
+        Ok(Self { request, user_agent: parts.headers.get_all(USER_AGENT).iter().next().cloned() })
     }
 }
 
@@ -256,7 +260,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        LazySession::of(parts)?.load().await
+        LazySession::of(parts)?.into_session().await
     }
 }
 
@@ -264,7 +268,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
-        let session = LazySession::of(parts)?.load().await?;
+        let session = LazySession::of(parts)?.into_session().await?;
         Ok(Some(session).filter(|session| !session.is_new()))
     }
 }

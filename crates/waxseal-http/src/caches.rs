@@ -1,6 +1,6 @@
 //! Headers that keep a response with a session out of shared caches.
 
-use http::header::{CACHE_CONTROL, EXPIRES, Entry, VARY};
+use http::header::{CACHE_CONTROL, EXPIRES, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const PRIVATE_NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -15,8 +15,8 @@ const OBEYED_BEFORE_CACHE_CONTROL: [HeaderName; 4] = [
 
 /// Adds `Cookie` to `Vary`. It is put in one line with the handler's values, since some caches read only one line.
 pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
-    if let Entry::Vacant(vary) = headers.entry(VARY) {
-        vary.insert(HeaderValue::from_static("Cookie"));
+    if headers.get_all(VARY).iter().next().is_none() {
+        headers.insert(VARY, HeaderValue::from_static("Cookie"));
         return;
     }
     if headers.get_all(VARY).iter().any(|value| has_token(value, &["cookie", "*"])) {
@@ -35,12 +35,14 @@ pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: boo
     if !personal && !changed {
         return;
     }
-    match headers.entry(CACHE_CONTROL) {
-        Entry::Vacant(vacant) => _ = vacant.insert(PRIVATE_NO_STORE),
-        Entry::Occupied(_) if changed => replace_public(headers),
-        Entry::Occupied(_) => {}
+    let is_said = headers.get_all(CACHE_CONTROL).iter().next().is_some();
+    if !is_said {
+        headers.insert(CACHE_CONTROL, PRIVATE_NO_STORE);
     }
     if changed {
+        if is_said {
+            replace_public(headers);
+        }
         let obeyed_before: Vec<_> = headers.keys().filter(is_obeyed_before).cloned().collect();
         for name in obeyed_before {
             headers.remove(name);

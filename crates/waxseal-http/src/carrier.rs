@@ -7,18 +7,21 @@ use waxseal_manager::SessionManager;
 
 use crate::clock::Clock;
 use crate::commits::Commits;
+use crate::cross_origin::CrossOrigin;
 #[cfg(feature = "device")]
 use crate::device_bound::bound::Bound;
 use crate::foreign_cookies::Readers;
 use crate::maintainer::Maintainer;
 use crate::session_cookie::SessionCookie;
 
-/// The session manager, the cookie that carries sessions, and the clock. Cheap to clone.
-// The clock is not in the shared part, so that a clone of a layer can have its own.
+/// What a session layer and its requests share: the session manager, the cookie that carries sessions, the clock, and the
+/// layer's rules. Layers and requests hold it in an `Arc`.
+// Only the manager's part is shared by clones of a layer that have been given another clock or other rules.
 #[derive(Debug, Clone)]
 pub(crate) struct Carrier {
     shared: Arc<Shared>,
     clock: Clock,
+    cross_origin: CrossOrigin,
     readers: Option<Arc<Readers>>,
     #[cfg(feature = "device")]
     bound: Option<Arc<Bound>>,
@@ -49,6 +52,7 @@ impl Carrier {
                 commits: Commits::default(),
             }),
             clock: Clock::system(),
+            cross_origin: CrossOrigin::default(),
             readers: None,
             #[cfg(feature = "device")]
             bound: None,
@@ -57,6 +61,15 @@ impl Carrier {
 
     pub(crate) fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    pub(crate) fn with_cross_origin(self, cross_origin: CrossOrigin) -> Self {
+        Self { cross_origin, ..self }
+    }
+
+    /// Which requests from other sites are let through.
+    pub(crate) fn cross_origin(&self) -> &CrossOrigin {
+        &self.cross_origin
     }
 
     pub(crate) fn sessions(&self) -> &SessionManager {
@@ -134,6 +147,7 @@ impl WeakCarrier {
         Some(Carrier {
             shared: self.shared.upgrade()?,
             clock: self.clock.clone(),
+            cross_origin: CrossOrigin::default(),
             readers: None,
             #[cfg(feature = "device")]
             bound: None,

@@ -43,6 +43,7 @@ mod excerpt;
 #[cfg(feature = "flask")]
 mod flask;
 mod foreign_cookies;
+mod foreign_findings;
 #[cfg(any(feature = "django", feature = "flask", feature = "rails"))]
 mod foreign_owner;
 mod foreign_sessions;
@@ -50,6 +51,7 @@ mod foreign_sessions;
 mod foreign_value;
 pub mod host;
 mod host_name;
+mod in_time;
 mod last_ends;
 mod local_path;
 mod maintainer;

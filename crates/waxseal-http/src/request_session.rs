@@ -23,9 +23,11 @@ use crate::device_bound::{
     gate::{DeviceRequest, bound_since},
 };
 use crate::error_chain::chain;
-use crate::foreign_cookies::ForeignCookies;
+use crate::foreign_cookies::{ForeignCookies, Readers};
+use crate::foreign_findings::ForeignFindings;
 use crate::foreign_sessions::ForeignSessions;
 use crate::host_name::Host;
+use crate::in_time::InTime;
 use crate::origin::is_safe;
 use crate::session_ended::SessionEnded;
 use crate::side_by_side::{self, Beside, Verdict};
@@ -50,7 +52,7 @@ pub(crate) enum ForeignEnd {
 type Loading<'a> = Pin<Box<dyn Future<Output = Result<Session, Error>> + Send + 'a>>;
 
 struct Slot {
-    carrier: Carrier,
+    carrier: Arc<Carrier>,
     /// The first `Cookie` field, and further ones. Browsers send only one.
     cookies: (Option<HeaderValue>, Vec<HeaderValue>),
     access: Access,
@@ -62,19 +64,9 @@ struct Slot {
     visit: OnceLock<Visit>,
     /// Held while a store is asked for the session, so that it is asked once.
     asks: Mutex<()>,
-    /// `true` if the session was loaded before the request's end, `false` if the end came first. Set once, by whichever
-    /// came first, so that a session is either committed or closed.
-    in_time: OnceLock<bool>,
-    /// The foreign cookies, once they have been read.
-    foreign: OnceLock<ForeignCookies>,
-    /// The foreign sessions in a store, if they were loaded after the others.
-    stored: OnceLock<ForeignCookies>,
-    /// `true` if all stores of foreign sessions were asked.
-    asked_foreign: AtomicBool,
-    /// The session as it was loaded, for an old app that shares its sign-in.
-    beside: OnceLock<Beside>,
-    /// `true` if the foreign session was to be taken over, because no token of this app is valid.
-    tried_foreign: AtomicBool,
+    in_time: InTime,
+    /// `None` without a migration. Boxed, because few layers migrate.
+    findings: Option<Box<ForeignFindings>>,
     /// `true` once the request's changes were dropped.
     failed: AtomicBool,
     /// `true` once the session is to be closed.
@@ -87,7 +79,7 @@ struct Slot {
 }
 
 impl RequestSession {
-    pub(crate) fn new(carrier: Carrier, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
+    pub(crate) fn new(carrier: Arc<Carrier>, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
         #[cfg(feature = "device")]
         let device = {
             let bound = carrier.bound().cloned();
@@ -102,7 +94,12 @@ impl RequestSession {
 
     /// [`new`](Self::new), without a check of the request's device.
     #[cfg(feature = "device")]
-    pub(crate) fn without_gate(carrier: Carrier, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
+    pub(crate) fn without_gate(
+        carrier: Arc<Carrier>,
+        method: &Method,
+        target: &Uri,
+        headers: &HeaderMap,
+    ) -> Self {
         Self::of_slot(Slot::new(carrier, method, target, headers))
     }
 
@@ -209,7 +206,7 @@ impl RequestSession {
     /// loaded after this can be read but not written, because nobody will commit it.
     pub(crate) fn visit_at_end(&self) -> Option<&Visit> {
         // Another task may have loaded it and not said so yet.
-        let in_time = *self.0.in_time.get_or_init(|| self.visit().is_some());
+        let in_time = self.0.in_time.decide(self.visit().is_some());
         self.visit().filter(|_| in_time)
     }
 
@@ -438,6 +435,16 @@ impl RequestSession {
         self.0.failed.load(Ordering::Relaxed)
     }
 
+    /// Returns `true` if the layer binds sessions to devices or migrates from another app, so that a response may carry
+    /// more than the session's own headers.
+    pub(crate) fn has_more_than_a_session(&self) -> bool {
+        #[cfg(feature = "device")]
+        let is_bound = self.0.device.is_some();
+        #[cfg(not(feature = "device"))]
+        let is_bound = false;
+        is_bound || self.0.findings.is_some()
+    }
+
     pub(crate) fn is_head(&self) -> bool {
         self.0.is_head
     }
@@ -451,7 +458,8 @@ impl RequestSession {
         {
             tracing::warn!(error = chain(&error), "a foreign session that came along could not be looked at");
         }
-        let found = self.0.foreign(now).into_iter().chain(self.0.stored.get());
+        let stored = self.0.findings.as_ref().and_then(|findings| findings.stored.get());
+        let found = self.0.foreign(now).into_iter().chain(stored);
         // A sign-in says nothing about other browsers that have the same cookie.
         let signed_out = self.ends_foreign() == ForeignEnd::SignedOut;
         let ended = |foreign: &&Foreign| signed_out || !foreign.is_recurring();
@@ -464,7 +472,7 @@ impl RequestSession {
     /// app that runs beside this one. Until the store knows of the sign-out the session is alive, and other responses
     /// may tell the old app so.
     pub(crate) async fn end_signed_meanwhile(&self, began: SystemTime, now: SystemTime) {
-        let owner = self.0.beside.get().and_then(Beside::owner_before);
+        let owner = self.0.beside().and_then(Beside::owner_before);
         let Some(owner) = owner.filter(|_| seconds(began) < seconds(now)) else { return };
         if let Err(error) = Box::pin(self.sessions().end_foreign_of(&owner, now)).await {
             tracing::error!(error = chain(&error), "what was signed during a sign-out is good still");
@@ -474,7 +482,7 @@ impl RequestSession {
     /// The `Set-Cookie` line for the old app that runs beside this one: see [`Beside::line`].
     pub(crate) async fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
         let (Some(beside), Some((reader, old)), Some(visit)) =
-            (self.0.beside.get(), self.0.sharing(), self.visit())
+            (self.0.beside(), self.0.sharing(), self.visit())
         else {
             return Ok(None);
         };
@@ -495,20 +503,21 @@ impl RequestSession {
     /// again. In all other cases the browser keeps its token, even one that opens nothing: by now it may have one from
     /// a newer sign-in.
     pub(crate) fn token_outlives(&self) -> bool {
-        self.0.beside.get().is_some_and(|beside| beside.token_outlives)
+        self.0.beside().is_some_and(|beside| beside.token_outlives)
     }
 
     /// The `Set-Cookie` lines that delete foreign cookies whose sessions are over: taken over or permanently refused in
     /// this request, or `ended` by it. The cookie of an app that runs beside this one stays when its session is taken
     /// over.
     pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Vec<HeaderValue> {
-        let (Some(visit), Some(foreign)) = (self.visit(), self.0.foreign.get()) else { return Vec::new() };
+        let Some(findings) = self.0.findings.as_deref() else { return Vec::new() };
+        let (Some(visit), Some(foreign)) = (self.visit(), findings.cookies.get()) else { return Vec::new() };
         let signed_out = ended == ForeignEnd::SignedOut;
-        let mut lines: Vec<_> = match self.0.beside.get() {
+        let mut lines: Vec<_> = match findings.beside.get() {
             // All are deleted, even if there are several: one that is left was planted, and shows its own session as it
             // does in the old app.
             Some(_) if signed_out => {
-                let found = [foreign].into_iter().chain(self.0.stored.get());
+                let found = [foreign].into_iter().chain(findings.stored.get());
                 found.flat_map(ForeignCookies::all_removals).cloned().collect()
             }
             Some(beside) => {
@@ -557,24 +566,21 @@ impl RequestSession {
 }
 
 impl Slot {
-    fn new(carrier: Carrier, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
+    fn new(carrier: Arc<Carrier>, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
         let mut cookies = headers.get_all(COOKIE).iter().cloned();
         let access = if is_safe(method) { Access::Read } else { Access::Change };
+        let findings = carrier.readers().map(|_| Box::default());
         Self {
             carrier,
             cookies: (cookies.next(), cookies.collect()),
             access,
             is_head: method == Method::HEAD,
-            host: headers.get(HOST).cloned(),
+            host: headers.get_all(HOST).iter().next().cloned(),
             target: target.clone(),
             visit: OnceLock::new(),
             asks: Mutex::new(()),
-            in_time: OnceLock::new(),
-            foreign: OnceLock::new(),
-            stored: OnceLock::new(),
-            asked_foreign: AtomicBool::new(false),
-            beside: OnceLock::new(),
-            tried_foreign: AtomicBool::new(false),
+            in_time: InTime::default(),
+            findings,
             failed: AtomicBool::new(false),
             closes: AtomicBool::new(false),
             commits: AtomicBool::new(false),
@@ -596,7 +602,7 @@ impl Slot {
     /// The session of a visit that was just loaded. It is closed if the request has ended meanwhile.
     fn in_time<'a>(&self, visit: &'a Visit) -> &'a Session {
         let session = visit.session();
-        if !*self.in_time.get_or_init(|| true) {
+        if !self.in_time.decide(true) {
             close_late(session);
         }
         session
@@ -651,7 +657,7 @@ impl Slot {
             }
         };
         settled.session().note_access();
-        let _ = self.beside.set(Beside::of(&settled, token_outlives, old_is_over));
+        self.note_beside(Beside::of(&settled, token_outlives, old_is_over));
         Ok(settled)
     }
 
@@ -660,12 +666,24 @@ impl Slot {
         if let Err(error) = side_by_side::meet(visit, old, reader.shares().unwrap_or_default()) {
             tracing::warn!(error = chain(&error), "what the old app has changed could not be taken over");
         }
-        let _ = self.beside.set(Beside::of(visit, false, false));
+        self.note_beside(Beside::of(visit, false, false));
+    }
+
+    /// Keeps the session as it was loaded, unless another task was faster.
+    fn note_beside(&self, beside: Beside) {
+        if let Some(findings) = &self.findings {
+            let _ = findings.beside.set(beside);
+        }
+    }
+
+    fn beside(&self) -> Option<&Beside> {
+        self.findings.as_ref()?.beside.get()
     }
 
     fn verdict<'a>(&self, visit: &Visit, old: &'a ForeignCookies) -> Verdict<'a> {
+        let was_tried = || self.findings.as_ref().is_some_and(|it| it.was_tried.load(Ordering::Relaxed));
         match side_by_side::verdict(visit, old) {
-            Verdict::SignedInThere(_) if self.tried_foreign.load(Ordering::Relaxed) => Verdict::Holds,
+            Verdict::SignedInThere(_) if was_tried() => Verdict::Holds,
             verdict => verdict,
         }
     }
@@ -710,12 +728,12 @@ impl Slot {
         let snapshot = self.snapshot();
         self.open_own(&snapshot).unwrap_or_else(|| {
             let now = self.carrier.now();
-            match self.foreign(now).and_then(ForeignCookies::only) {
-                Some(foreign) => {
-                    self.tried_foreign.store(true, Ordering::Relaxed);
+            match (self.foreign(now).and_then(ForeignCookies::only), &self.findings) {
+                (Some(foreign), Some(findings)) => {
+                    findings.was_tried.store(true, Ordering::Relaxed);
                     snapshot.adopt(foreign, self.access, now)
                 }
-                None => Opened::Ready(snapshot.create()),
+                _ => Opened::Ready(snapshot.create()),
             }
         })
     }
@@ -747,9 +765,10 @@ impl Slot {
 
     /// Returns `true` if a foreign session is in a store that was not asked yet.
     fn awaits_foreign(&self) -> bool {
-        let is_asked = self.asked_foreign.load(Ordering::Relaxed);
-        let Some(readers) = self.carrier.readers().filter(|_| !is_asked) else { return false };
-        self.carrier.sessions().adopts(self.carrier.now()) && readers.waits(self.fields())
+        let Some((readers, findings)) = self.migration() else { return false };
+        !findings.has_asked.load(Ordering::Relaxed)
+            && self.carrier.sessions().adopts(self.carrier.now())
+            && readers.waits(self.fields())
     }
 
     /// Asks the old app's store, which may fail, if that has not happened and the visitor has no session of this app.
@@ -762,14 +781,14 @@ impl Slot {
 
     /// Loads the foreign sessions of this request.
     async fn load_foreign(&self) -> Result<(), Error> {
-        let Some(readers) = self.carrier.readers() else { return Ok(()) };
+        let Some((readers, findings)) = self.migration() else { return Ok(()) };
         // If an app shares its sign-in, those without a store were already read.
-        let was_read = self.foreign.get().is_some();
+        let was_read = findings.cookies.get().is_some();
         let (sessions, now) = (self.carrier.sessions(), self.carrier.now());
         let found = readers.load(self.fields(), sessions, now, was_read).await?;
-        self.asked_foreign.store(true, Ordering::Relaxed);
+        findings.has_asked.store(true, Ordering::Relaxed);
         // Another task may have been faster; its result is the same.
-        let _ = if was_read { &self.stored } else { &self.foreign }.set(found);
+        let _ = if was_read { &findings.stored } else { &findings.cookies }.set(found);
         Ok(())
     }
 
@@ -779,9 +798,14 @@ impl Slot {
 
     /// The request's foreign cookies; `None` if there is no migration at this time.
     fn foreign(&self, now: SystemTime) -> Option<&ForeignCookies> {
-        let (sessions, readers) = (self.carrier.sessions(), self.carrier.readers()?);
+        let (sessions, (readers, findings)) = (self.carrier.sessions(), self.migration()?);
         let read = || readers.read(self.fields(), sessions, now);
-        sessions.adopts(now).then(|| self.foreign.get_or_init(read))
+        sessions.adopts(now).then(|| findings.cookies.get_or_init(read))
+    }
+
+    /// The readers of foreign cookies and what they have found, if the layer migrates.
+    fn migration(&self) -> Option<(&Readers, &ForeignFindings)> {
+        self.carrier.readers().zip(self.findings.as_deref())
     }
 
     fn values(&self) -> impl Iterator<Item = &[u8]> {

@@ -177,7 +177,7 @@ impl SessionLayer {
         if is_again && outer.is_some_and(|outer| self.carrier().adds_to(outer.carrier())) {
             return self.without_effect();
         }
-        if let Err(refused) = self.cross_origin_rule().check(request, self.scheme()) {
+        if let Err(refused) = self.carrier().cross_origin().check(request, self.scheme()) {
             tracing::info!(reason = %refused, "cross-site request refused");
             return Entered::Refused(refused.status(), format!("{refused}.\n\n{HOW_TO_ALLOW}\n"));
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +20,7 @@ pub struct SessionEnded(Option<Pin<Box<dyn Future<Output = EndReason> + Send>>>)
 impl SessionEnded {
     /// The end of the session of `visit`. If `until` comes first, it ends then, because the request's device proof has
     /// expired.
-    pub(crate) fn of(carrier: &Carrier, visit: &Visit, until: Option<SystemTime>) -> Self {
+    pub(crate) fn of(carrier: &Arc<Carrier>, visit: &Visit, until: Option<SystemTime>) -> Self {
         let Some(watch) = carrier.sessions().watch(visit, carrier.now()) else { return Self(None) };
         let carrier = carrier.clone();
         Self(Some(Box::pin(async move {

@@ -39,8 +39,7 @@ use crate::{caches, last_ends, maintenance};
 /// `Set-Cookie` nor `Vary`.
 #[derive(Debug, Clone)]
 pub struct SessionLayer {
-    carrier: Carrier,
-    cross_origin: Arc<CrossOrigin>,
+    carrier: Arc<Carrier>,
 }
 
 impl SessionLayer {
@@ -53,13 +52,13 @@ impl SessionLayer {
     pub fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
         assert_eq!(sessions.name(), cookie.name(), "sessions and cookie must have one name");
         let carrier = Carrier::new(sessions.with_pause(tokio::time::sleep), cookie);
-        Self { carrier, cross_origin: Arc::default() }
+        Self { carrier: Arc::new(carrier) }
     }
 
     /// Reads the time from `clock` instead of the system clock.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
-        Self { carrier: self.carrier.with_clock(clock), ..self }
+        self.changed(|carrier| carrier.with_clock(clock))
     }
 
     /// Sets which requests from other sites are let through. By default there are none.
@@ -89,7 +88,7 @@ impl SessionLayer {
     /// ```
     #[must_use]
     pub fn cross_origin(self, rule: CrossOrigin) -> Self {
-        Self { cross_origin: Arc::new(rule), ..self }
+        self.changed(|carrier| carrier.with_cross_origin(rule))
     }
 
     /// The scheme that browsers see, taken from the cookie: behind a TLS proxy the connection is plain HTTP, but the
@@ -109,7 +108,7 @@ impl SessionLayer {
     #[cfg(feature = "device")]
     pub fn device_bound(self, binding: &DeviceBinding) -> Result<Self, SetupError> {
         let bound = binding.build(self.sessions(), self.cookie())?;
-        Ok(Self { carrier: self.carrier.with_bound(bound), ..self })
+        Ok(self.changed(|carrier| carrier.with_bound(bound)))
     }
 
     #[cfg(feature = "device")]
@@ -140,7 +139,7 @@ impl SessionLayer {
         if readers.iter().any(|reader| reader.cookie().name() == own) {
             return Err(SetupError::SameCookie(own.to_owned()));
         }
-        Ok(Self { carrier: self.carrier.with_readers(Readers::new(readers)), ..self })
+        Ok(self.changed(|carrier| carrier.with_readers(Readers::new(readers))))
     }
 
     /// Changes the keys, for all requests whose session is loaded from now on. A request that has already loaded its
@@ -238,6 +237,9 @@ impl SessionLayer {
     /// again as it was before the request, and can be written for that response.
     pub async fn finish<B>(&self, request: &RequestSession, response: &mut Response<B>) -> Result<(), Error> {
         let Some(visit) = request.visit_at_end() else { return Ok(()) };
+        if self.finish_untouched(request, visit, response) {
+            return Ok(());
+        }
         let session = visit.session();
         let accessed = session.is_accessed();
         if is_failure(response.status()) {
@@ -297,17 +299,35 @@ impl SessionLayer {
         Ok(())
     }
 
-    pub(crate) fn carrier(&self) -> &Carrier {
+    /// Finishes a request that has at most read its session, as most do. Returns `false` if there is more to do.
+    fn finish_untouched<B>(
+        &self,
+        request: &RequestSession,
+        visit: &Visit,
+        response: &mut Response<B>,
+    ) -> bool {
+        if request.has_more_than_a_session() || is_failure(response.status()) {
+            return false;
+        }
+        let Some(accessed) = self.sessions().close_untouched(visit, self.now()) else { return false };
+        if accessed {
+            caches::vary_by_cookie(response.headers_mut());
+            caches::keep_private(response.headers_mut(), true, false);
+        }
+        true
+    }
+
+    pub(crate) fn carrier(&self) -> &Arc<Carrier> {
         &self.carrier
+    }
+
+    fn changed(self, change: impl FnOnce(Carrier) -> Carrier) -> Self {
+        Self { carrier: Arc::new(change(Arc::unwrap_or_clone(self.carrier))) }
     }
 
     /// Returns `true` if the request's session belongs to this layer's manager.
     pub(crate) fn carries(&self, request: &RequestSession) -> bool {
         request.carrier().is(&self.carrier)
-    }
-
-    pub(crate) fn cross_origin_rule(&self) -> &CrossOrigin {
-        &self.cross_origin
     }
 
     /// For a request without a response: ends the session if the request destroyed it, and drops its other changes.

@@ -175,7 +175,8 @@ impl<'a> Snapshot<'a> {
         let id = self.keys.imported_ids(&foreign.replay_id, &drawn.unwrap_or(Revision::UNKNOWN)).next();
         let id = id.expect("a ring has at least one key");
         let id = *id.as_bytes().first_chunk::<COOKIE_ID_BYTES>().expect("a session id is longer");
-        let origin = Origin::Cookie(CookieToken { id, times, needs_reseal: false, question: None });
+        let token = CookieToken { id, times, needs_reseal: false, refresh_after: 0, question: None };
+        let origin = Origin::Cookie(token);
         Visit::restored(Arc::unwrap_or_clone(content), origin, self.keys.clone(), false).adopted()
     }
 }

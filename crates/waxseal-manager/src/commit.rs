@@ -18,7 +18,7 @@ use crate::origin::{CookieToken, Origin};
 use crate::outcome::Outcome;
 use crate::records::draft::Draft;
 use crate::records::record_store::RecordStore;
-use crate::visit::Visit;
+use crate::visit::{Home, Visit};
 
 /// A save of a session. Whether it has to wait is known before it begins, so that requests in state `cookie` need no
 /// memory for waiting on a store.
@@ -53,11 +53,18 @@ impl SessionManager {
             visit.session().default_to_permanent();
         }
         let closed = visit.session().close();
-        // Most requests only read, and their token is young.
-        if closed.is_untouched() && due(&self.facts(visit, &closed, now)) == Due::Nothing {
-            return Ok(Outcome::Keep);
-        }
         boxed(|| self.carry_out(visit, closed, now)).await
+    }
+
+    /// Closes the session of a request that has at most read it, unless its token has to be sealed anew. Most requests end
+    /// so. Returns whether the session was read; `None` if there is something to [commit](Self::commit).
+    #[must_use]
+    pub fn close_untouched(&self, visit: &Visit, now: SystemTime) -> Option<bool> {
+        let is_due = {
+            let home = visit.home();
+            home.adopted || token_facts(visit, &home, false, now.into()).is_some_and(|token| token.is_due())
+        };
+        if is_due { None } else { visit.session().close_untouched() }
     }
 
     /// Commits what a request did to its session, and seals a token that is due.
@@ -99,7 +106,7 @@ impl SessionManager {
         let only_for_next_page = closed.ends_others.is_none() && closed.log.is_only_for_next_page();
         let signs_in = closed.signed_in;
         let is_owed_to_the_page = !closed.renewed && closed.log.only_shows();
-        let due = due(&self.facts(visit, &closed, now));
+        let due = due(&facts(visit, &closed, now));
         let mut saved = match self.save(due, visit, closed, now) {
             Saving::Done(saved) => saved,
             Saving::Waiting(saving) => saving.await,
@@ -248,48 +255,30 @@ impl SessionManager {
             }
         })
     }
+}
 
-    fn facts(&self, visit: &Visit, closed: &Closed, now: Timestamp) -> Facts {
-        let (is_new, home) = (closed.is_new, visit.home());
-        let token = match self.records() {
-            Some(records) => home.record(is_new).and_then(|record| {
-                let confirmed = record.confirmed?;
-                Some(records.token_facts(&visit.keys, record, &confirmed, &closed.content, now))
-            }),
-            None => {
-                let is_outdated = home.forgets_others || home.is_outdated;
-                home.cookie_token(is_new).map(|token| self.token_facts(token, is_outdated, closed, now))
-            }
-        };
-        Facts {
-            accessed: closed.accessed,
-            is_open: closed.phase == Phase::Open,
-            ended: closed.ended,
-            changed: closed.changes_session(),
-            ends_others: closed.ends_others.is_some(),
-            adopted: home.adopted && !is_new,
-            is_blank: is_new && closed.content.is_blank() && !closed.begins,
-            token,
-        }
+fn facts(visit: &Visit, closed: &Closed, now: Timestamp) -> Facts {
+    let (is_new, home) = (closed.is_new, visit.home());
+    Facts {
+        accessed: closed.accessed,
+        is_open: closed.phase == Phase::Open,
+        ended: closed.ended,
+        changed: closed.changes_session(),
+        ends_others: closed.ends_others.is_some(),
+        adopted: home.adopted && !is_new,
+        is_blank: is_new && closed.content.is_blank() && !closed.begins,
+        token: token_facts(visit, &home, is_new, now),
     }
+}
 
-    fn token_facts(
-        &self,
-        token: &CookieToken,
-        is_outdated: bool,
-        closed: &Closed,
-        now: Timestamp,
-    ) -> TokenFacts {
-        let idle = self.lifetimes.of_session(&closed.content).idle;
-        let refresh_after =
-            if self.lifetimes.refreshes_each_request() { 0 } else { crate::refresh::refresh_after(idle) };
-        TokenFacts {
-            age: now.as_secs().saturating_sub(token.times.sealed()),
-            refresh_after: Some(refresh_after),
-            reseal_after: token.needs_reseal.then_some(crate::refresh::RESEAL_AFTER_SECONDS),
-            is_outdated,
-        }
+/// The facts about the browser's token. `None` for a session that began here, and for a record that the store was not asked
+/// about.
+fn token_facts(visit: &Visit, home: &Home, is_new: bool, now: Timestamp) -> Option<TokenFacts> {
+    if let Some(record) = home.record(is_new) {
+        return Some(record.facts(record.confirmed.as_ref()?, visit.keys.kid(), now));
     }
+    let is_outdated = home.forgets_others || home.is_outdated;
+    home.cookie_token(is_new).map(|token| token.facts(is_outdated, now))
 }
 
 /// Makes and boxes a future that most commits do not need. Without the box it would make every request's future larger,

@@ -7,6 +7,7 @@ use waxseal_session::backend::Content;
 use waxseal_store::Timestamp;
 
 use crate::error::Error;
+use crate::refresh::refresh_after;
 
 /// Idle and absolute lifetimes of ordinary and permanent sessions.
 ///
@@ -127,8 +128,10 @@ impl Lifetimes {
         self.all_permanent
     }
 
-    pub(crate) fn refreshes_each_request(&self) -> bool {
-        self.refresh_each_request
+    /// The age from which activity is noted in a token that holds the whole session, in seconds. A token that was sealed
+    /// while the idle lifetime was shorter still lives no longer than it was sealed for.
+    pub(crate) fn refresh_after(&self, limits: Limits, times: Times) -> u64 {
+        if self.refresh_each_request { 0 } else { refresh_after(limits.idle.min(times.idle())) }
     }
 
     fn of(&self, permanent: bool) -> Limits {

@@ -263,7 +263,10 @@ impl<'a> Snapshot<'a> {
         self.keys.count(position);
         let list = self.sessions.list_of_ended();
         let question = list.map(|_| Question::new(id, times, &content));
-        let origin = Origin::Cookie(CookieToken { id, times, needs_reseal, question: question.clone() });
+        let refresh_after = self.sessions.lifetimes.refresh_after(limits, times);
+        let question_of_token = question.clone();
+        let token = CookieToken { id, times, needs_reseal, refresh_after, question: question_of_token };
+        let origin = Origin::Cookie(token);
         let visit = Visit::restored(content, origin, self.keys.clone(), false);
         let (Some(list), Some(question)) = (list, question) else {
             return Ok(self.ready(visit, access, now));

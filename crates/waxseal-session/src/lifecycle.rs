@@ -66,16 +66,6 @@ impl Closed {
     pub fn changes_session(&self) -> bool {
         self.renewed || !self.log.is_empty()
     }
-
-    /// Returns `true` if the request at most read its session: nothing of it changes, begins or ends.
-    #[must_use]
-    pub fn is_untouched(&self) -> bool {
-        !self.changes_session()
-            && !self.signed_in
-            && self.ends_others.is_none()
-            && !self.ended
-            && !self.begins
-    }
 }
 
 impl Session {
@@ -171,6 +161,22 @@ impl Session {
             ended: state.removes,
             begins: state.begins.is_some(),
         }
+    }
+
+    /// Closes the session if the request has at most read it, and returns whether it did. Returns `None`, and closes
+    /// nothing, if the session began in this request, or if anything of it changes or ends.
+    #[must_use]
+    pub fn close_untouched(&self) -> Option<bool> {
+        let mut state = self.lock();
+        let is_untouched = state.phase == Phase::Open
+            && !state.is_new
+            && !state.is_modified()
+            && !state.signed_in
+            && state.ends_others.is_none();
+        is_untouched.then(|| {
+            state.phase = Phase::Sent;
+            state.accessed
+        })
     }
 
     /// Undoes all changes that could not be saved. The session can be written again. If its end was requested, that

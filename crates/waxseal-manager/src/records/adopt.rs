@@ -187,5 +187,13 @@ impl RecordStore {
 
 fn reference(id: KeyedId, revision: Revision, now: Timestamp) -> RecordRef {
     let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, u32::MAX);
-    RecordRef { id, revision, times, needs_reseal: false, is_outdated: true, confirmed: None }
+    RecordRef {
+        id,
+        revision,
+        times,
+        needs_reseal: false,
+        refresh_after: None,
+        is_outdated: true,
+        confirmed: None,
+    }
 }

@@ -290,7 +290,8 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         let shows_content = self.near.is_some();
-        let facts = self.token_facts(&draft.keys, record, &base.confirmed, content, now);
+        let facts = record.facts(&base.confirmed, draft.keys.kid(), now);
+        let facts = TokenFacts { refresh_after: self.refresh_after(content), ..facts };
         let is_due = !record.id.is(&base.id) || facts.is_due();
         if shows_content || draft.closed.log.changes_class() || is_due {
             return self.written(&draft.keys, base, content);
@@ -318,7 +319,7 @@ impl RecordStore {
             self.rewrap(keys, record, content, &confirmed, now).await;
         }
         let as_before = Confirmed { seal: None, ..confirmed };
-        if !self.token_facts(keys, record, &as_before, content, now).is_due() {
+        if !record.facts(&as_before, keys.kid(), now).is_due() {
             return Ok(Outcome::Keep);
         }
         let limits = self.lifetimes.of_session(content);
@@ -337,25 +338,12 @@ impl RecordStore {
         self.written(keys, &Base::new(record.id.clone(), record.revision, confirmed), content)
     }
 
-    /// Collects the facts about the browser's token. When it has to be replaced depends on its key, on the grace of its
-    /// copy, and on how long the browser keeps it.
-    pub(crate) fn token_facts(
-        &self,
-        keys: &ActiveKeys,
-        record: &RecordRef,
-        confirmed: &Confirmed,
-        content: &Content,
-        now: Timestamp,
-    ) -> TokenFacts {
+    /// The age from which activity is noted in the token of a session with this content, in seconds, if it is: that
+    /// depends on the grace of its copy, and on how long the browser keeps it.
+    pub(super) fn refresh_after(&self, content: &Content) -> Option<u64> {
         let browsers = content.permanent.then(|| refresh_after(self.lifetimes.of_session(content).idle));
         let copys = self.near.as_ref().map(|near| (near.freshness().grace.as_secs() / 2).max(1));
-        let record_is_old = confirmed.seal.is_some_and(|seal| seal.is_due(keys.kid(), now));
-        TokenFacts {
-            age: now.as_secs().saturating_sub(record.times.sealed()),
-            refresh_after: browsers.into_iter().chain(copys).min(),
-            reseal_after: record.reseal_after().into_iter().chain(record_is_old.then_some(0)).min(),
-            is_outdated: record.is_outdated,
-        }
+        browsers.into_iter().chain(copys).min()
     }
 
     /// Seals the record anew with the first key, if it still has the same revision. Otherwise the request that changed

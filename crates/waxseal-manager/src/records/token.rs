@@ -77,6 +77,7 @@ impl Token {
             revision,
             times: self.times,
             needs_reseal: self.needs_reseal,
+            refresh_after: None,
             is_outdated: self.is_former,
             confirmed: None,
         }

@@ -113,7 +113,7 @@ impl Revocations {
     ) -> CookieToken {
         let (id, times) = (id_of(&foreign.replay_id, claim), self.lifetimes.times(content, now));
         let question = Some(Question::new(id, times, content));
-        CookieToken { id, times, needs_reseal: false, question }
+        CookieToken { id, times, needs_reseal: false, refresh_after: 0, question }
     }
 }
 
