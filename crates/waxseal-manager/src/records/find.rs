@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use waxseal_crypto::Limits;
 use waxseal_session::backend::{Content, ReadOnly};
-use waxseal_store::{Found, Record, RecordHead, Revision, Timestamp};
+use waxseal_store::{Found, Lifespan, Record, RecordHead, Revision, Timestamp};
 
 use super::keyed_id::KeyedId;
 use super::record_store::{Closed, RecordStore, is_owners, span};
@@ -85,8 +85,8 @@ impl RecordStore {
                 self.counts.records.increment(1);
                 let mut record = token.record(revision);
                 record.is_outdated |= brought.is_some_and(|brought| brought != revision);
-                record.confirmed =
-                    Some(self.touched(&record, confirmed, self.lifetimes.of_session(&content), now).await);
+                record.confirmed = Some(confirmed);
+                self.note_activity(&mut record, &content, now).await;
                 Ok(self.visit(content, record, keys))
             }
             Ok(Find::Absent) => Ok(self.gone(keys)),
@@ -132,30 +132,30 @@ impl RecordStore {
         }
     }
 
-    /// Notes activity if that is due: at most once in a twentieth of the idle time. If the touch fails, the next one
-    /// makes up for it.
-    pub(super) async fn touched(
-        &self,
-        record: &RecordRef,
-        confirmed: Confirmed,
-        limits: Limits,
-        now: Timestamp,
-    ) -> Confirmed {
-        if now < confirmed.life.last_seen.after(Duration::from_secs(refresh_after(limits.idle))) {
-            return confirmed;
+    /// Notes activity in a confirmed record if that is due: at most once in a twentieth of the idle time. If the touch
+    /// fails, the next one makes up for it.
+    pub(super) async fn note_activity(&self, record: &mut RecordRef, content: &Content, now: Timestamp) {
+        let Some(Confirmed { life, .. }) = record.confirmed else { return };
+        let idle = self.lifetimes.of_session(content).idle;
+        let noted = noted_idle(&life);
+        if now < life.last_seen.after(Duration::from_secs(refresh_after(idle.min(noted)))) {
+            return;
         }
-        let idle_end = now.after(span(limits.idle));
+        let idle_end = now.after(span(idle));
         match self.store.touch(&record.id.key(), idle_end, now).await {
-            Ok(true) => Confirmed { life: confirmed.life.touched(now, idle_end), ..confirmed },
-            Ok(false) => confirmed,
-            Err(error) => {
-                tracing::debug!(%error, "a session's activity was not noted");
-                confirmed
+            Ok(true) => {
+                let life = life.touched(now, idle_end);
+                record.confirmed = record.confirmed.map(|confirmed| Confirmed { life, ..confirmed });
+                // The browser keeps the token of a permanent session only until the end that it was told.
+                record.is_outdated |= content.permanent && noted < idle;
             }
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, "a session's activity was not noted"),
         }
     }
 
-    pub(super) fn visit(&self, content: Content, record: RecordRef, keys: &Arc<ActiveKeys>) -> Visit {
+    pub(super) fn visit(&self, content: Content, mut record: RecordRef, keys: &Arc<ActiveKeys>) -> Visit {
+        record.refresh_after = self.refresh_after(&content);
         Visit::restored(content, Origin::Record(record), keys.clone(), self.strict)
     }
 
@@ -180,4 +180,11 @@ impl RecordStore {
     pub(super) fn anonymous(&self, keys: &Arc<ActiveKeys>) -> Visit {
         Visit::new(keys.clone(), self.strict)
     }
+}
+
+/// The idle lifetime by which activity was last noted, in whole seconds: a shorter one than today's if that was lengthened
+/// since. Unlimited if the absolute end comes before.
+fn noted_idle(life: &Lifespan) -> u32 {
+    let noted = life.expires.as_millis().saturating_sub(life.last_seen.as_millis()) / 1_000;
+    if life.expires < life.absolute_end { u32::try_from(noted).unwrap_or(u32::MAX) } else { u32::MAX }
 }

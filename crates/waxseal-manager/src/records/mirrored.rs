@@ -186,12 +186,11 @@ impl MirroredSessions {
         self.near.confirmed(&key, &revision, at.time());
         records.counts.confirmed.increment(1);
         let mut record = token.record(revision);
-        let confirmed = Confirmed { at, life: head.life, seal: None };
+        record.confirmed = Some(Confirmed { at, life: head.life, seal: None });
         // If several requests share an answer, one of them notes their activity.
-        record.confirmed = Some(match is_own {
-            true => records.touched(&record, confirmed, limits, now).await,
-            false => confirmed,
-        });
+        if is_own {
+            records.note_activity(&mut record, &content, now).await;
+        }
         records.visit(content, record, keys)
     }
 

@@ -1,7 +1,9 @@
 //! Tokens that are sealed anew although nothing was changed, against what became of the session meanwhile.
 
+use std::time::Duration;
+
 use waxseal_crypto::Keyring;
-use waxseal_manager::{Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit};
+use waxseal_manager::{Lifetimes, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit};
 use waxseal_session::Error as SessionError;
 use waxseal_store::testing::Operation;
 
@@ -115,6 +117,41 @@ async fn only_a_page_whose_token_is_due_asks_once_more() {
             let sent = commit(&here, &page, "kept", at(seconds)).await.unwrap();
             let asked = store.count(Operation::Load) + store.count(Operation::Revalidate);
             assert_eq!((asked, sent != "kept"), (questions, questions == 2), "{place:?} after {seconds} s");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_longer_idle_lifetime_holds_for_who_came_under_the_shorter_one_and_stays_active() {
+    const MINUTE: u64 = 60;
+    const DAY: u64 = 24 * 60 * MINUTE;
+    let ordinary = |seconds| Lifetimes::new().idle(Duration::from_secs(seconds)).unwrap();
+    let permanent = |seconds| Lifetimes::new().permanent_idle(Duration::from_secs(seconds)).unwrap();
+    let of_cookie: Of = |_| State::Cookie;
+    for (name, state) in [("cookie", of_cookie)].into_iter().chain(STATES) {
+        for (is_permanent, former, present, step) in [
+            (false, ordinary(30 * MINUTE), ordinary(DAY), 10 * MINUTE),
+            (true, permanent(DAY), permanent(60 * DAY), DAY / 2),
+        ] {
+            let case = format!("{name}, permanent: {is_permanent}");
+            let store = new_store();
+            let begin = |lifetimes| manager(state(&store), &Keyring::new(key(1))).lifetimes(lifetimes);
+            let mut token = visitor(&begin(former), at(0), |session| {
+                session.insert("name", "Albus").unwrap();
+                session.set_permanent(is_permanent).unwrap();
+            })
+            .await;
+            let here = begin(present);
+            let mut kept_until = at(DAY);
+            for now in (1..=10).map(|visit| at(visit * step)) {
+                let page = read(&here, &token, now).await;
+                assert!(page.contains_key("name"), "{case}, at {now:?}");
+                if let Outcome::Set { token: sent, expires } = here.commit(&page, now).await.unwrap() {
+                    token = sent;
+                    kept_until = expires.unwrap_or(kept_until);
+                }
+                assert!(!is_permanent || now < kept_until, "{case}: the browser has forgotten it at {now:?}");
+            }
         }
     }
 }
