@@ -56,11 +56,12 @@ pub(crate) fn values_in<'a>(field: &'a [u8], name: &'a str) -> impl Iterator<Ite
 
 /// The pieces between semicolons. A sealed session is long, so the search uses `memchr`.
 fn pieces(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ends = memchr::memchr_iter(b';', field).chain([field.len()]);
-    ends.scan(0, |start, end| {
-        let piece = &field[*start..end];
-        *start = end + 1;
-        Some(piece)
+    let mut rest = Some(field);
+    std::iter::from_fn(move || {
+        let field = rest?;
+        let end = memchr::memchr(b';', field);
+        rest = end.map(|end| &field[end + 1..]);
+        Some(&field[..end.unwrap_or(field.len())])
     })
 }
 

@@ -435,6 +435,13 @@ impl RequestSession {
         self.0.failed.load(Ordering::Relaxed)
     }
 
+    /// Returns `true` if [`load`](Self::load) may have to ask a store. In state `cookie` it need not, unless sessions are
+    /// bound to devices or taken over from another app.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        self.sessions().needs_maintenance() || self.has_more_than_a_session()
+    }
+
     /// Returns `true` if the layer binds sessions to devices or migrates from another app, so that a response may carry
     /// more than the session's own headers.
     pub(crate) fn has_more_than_a_session(&self) -> bool {

@@ -163,6 +163,20 @@ mod tests {
     }
 
     #[test]
+    fn a_key_twice_is_found_among_keys_that_end_alike() {
+        let mut payload = b"\x01\x00\x01\x80".to_vec();
+        for n in 0..200 {
+            let key = format!("{n:03} and the same end");
+            payload.push(key.len() as u8);
+            payload.extend(key.bytes().chain([1, 7]));
+        }
+        assert_eq!(parse(&payload).map(|content| content.entries.len()), Ok(200));
+        let again = payload[4 + 23 * 17..][..23].to_vec();
+        payload.extend(again);
+        assert_eq!(parse(&payload).map(drop), Err("a key comes twice"));
+    }
+
+    #[test]
     fn metadata_of_a_later_release_is_carried_along() {
         let payload = b"\x01\x01\x05\x81\xa1x\x91\x07\x01a\x01\x01";
         let mut content = parse(payload).unwrap();

@@ -43,6 +43,9 @@ impl Entries {
         let payload = source.get(..range.end).ok_or("it ends before its entries")?;
         let mut rest = payload.get(range.start..).ok_or("it ends before its entries")?;
         let size = rest.len();
+        if u32::try_from(range.end).is_err() {
+            return Err("it is larger than 4 GiB");
+        }
         // An estimate of 32 bytes an entry avoids most reallocations.
         let mut list = Vec::with_capacity((size / 32).clamp(4, 256));
         while !rest.is_empty() {
@@ -229,16 +232,16 @@ fn slice<'a>(payload: &'a [u8], range: &Range<u32>) -> &'a [u8] {
     &payload[range.start as usize..range.end as usize]
 }
 
-/// Takes a length, and that many bytes after it, off the front of `rest`, which must be the end of `payload`.
+/// Takes a length, and that many bytes after it, off the front of `rest`, which must be the end of `payload`, at most
+/// 4 GiB.
 fn piece(payload: &[u8], rest: &mut &[u8]) -> Result<Piece, &'static str> {
     let length = varint::read(rest).ok_or("a length is not in its shortest form")?;
     let start = payload.len() - rest.len();
     *rest = rest.get(length..).ok_or("an entry is longer than what is there")?;
-    let offset = |at: usize| u32::try_from(at).map_err(|_| "it is larger than 4 GiB");
-    Ok(Piece::Sealed(offset(start)?..offset(start + length)?))
+    Ok(Piece::Sealed(start as u32..(start + length) as u32))
 }
 
-/// Checks whether a key occurs twice, in O(n log n).
+/// Checks whether a key occurs twice, in O(n log n), and mostly in O(n).
 fn has_duplicates(list: &[Entry], payload: &[u8]) -> bool {
     /// Up to this many keys are compared with each other: sorting would allocate.
     const FEW: usize = 4;
@@ -246,19 +249,46 @@ fn has_duplicates(list: &[Entry], payload: &[u8]) -> bool {
     if list.len() <= FEW {
         return keys().enumerate().any(|(at, key)| keys().skip(at + 1).any(|other| other == key));
     }
-    // Keys nearly always differ in their last bytes or their length, and sorting numbers is cheap.
-    !all_differ(keys().map(fingerprint).collect()) && !all_differ(keys().collect::<Vec<_>>())
+    // Keys nearly always differ in their last bytes or their length.
+    !all_are_seen_to_differ(keys().map(fingerprint), list.len()) && !all_differ(keys().collect())
 }
 
+/// A free place in a table of fingerprints.
+const FREE: u64 = u64::MAX;
+
+/// Returns `true` if these fingerprints differ, and `false` if two are equal or if too many fall into one place of a table.
+fn all_are_seen_to_differ(mut numbers: impl Iterator<Item = u64>, count: usize) -> bool {
+    /// An attacker may choose keys that fall into one place.
+    const MOST_STEPS: usize = 32;
+    let size = (2 * count).next_power_of_two();
+    let mut table = vec![FREE; size];
+    numbers.all(|number| {
+        // Fibonacci hashing (Knuth, The Art of Computer Programming, section 6.4).
+        let first = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - size.trailing_zeros());
+        for step in 0..MOST_STEPS {
+            let place = &mut table[(first as usize + step) & (size - 1)];
+            if *place == number {
+                return false;
+            }
+            if *place == FREE {
+                *place = number;
+                return true;
+            }
+        }
+        false
+    })
+}
+
+/// The last bytes of a key, and its length, as a number that is not [`FREE`].
 fn fingerprint(key: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let end = &key[key.len().saturating_sub(7)..];
-    bytes[..end.len()].copy_from_slice(end);
-    bytes[7] = key.len().to_le_bytes()[0];
-    u64::from_ne_bytes(bytes)
+    let end = match key.last_chunk() {
+        Some(end) => u64::from_le_bytes(*end),
+        None => key.iter().fold(0, |end, byte| end << 8 | u64::from(*byte)),
+    };
+    (end ^ (key.len() as u64) << 48) & !(1 << 63)
 }
 
-fn all_differ<T: Ord>(mut items: Vec<T>) -> bool {
-    items.sort_unstable();
-    items.windows(2).all(|pair| pair[0] != pair[1])
+fn all_differ(mut keys: Vec<&[u8]>) -> bool {
+    keys.sort_unstable();
+    keys.windows(2).all(|pair| pair[0] != pair[1])
 }

@@ -24,6 +24,12 @@ pub(crate) fn read(bytes: &mut &[u8]) -> Option<usize> {
         *bytes = rest;
         return Some(usize::from(byte));
     }
+    read_longer(bytes)
+}
+
+#[cold]
+#[inline(never)]
+fn read_longer(bytes: &mut &[u8]) -> Option<usize> {
     let mut length = 0_u64;
     for shift in (0..35).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

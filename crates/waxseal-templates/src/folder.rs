@@ -1,6 +1,7 @@
 //! A folder of templates that is built into the program.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use include_dir::{Dir, DirEntry};
 
@@ -51,21 +52,31 @@ impl Folder {
     }
 
     /// The built-in files: their paths relative to the folder, with `/`, and their bytes.
-    pub fn files(&self) -> impl Iterator<Item = (String, &'static [u8])> {
+    // Names are borrowed where they can be: the environment finds such templates without a lock.
+    pub fn files(&self) -> impl Iterator<Item = (Cow<'static, str>, &'static [u8])> {
         let mut files = Vec::new();
         collect(self.embedded, &mut files);
         files.into_iter()
     }
 }
 
-fn collect(folder: &'static Dir<'static>, files: &mut Vec<(String, &'static [u8])>) {
+fn collect(folder: &'static Dir<'static>, files: &mut Vec<(Cow<'static, str>, &'static [u8])>) {
     for entry in folder.entries() {
         match entry {
             DirEntry::Dir(inner) => collect(inner, files),
             DirEntry::File(file) => {
-                let name: Vec<_> = file.path().iter().map(|part| part.to_string_lossy()).collect();
-                files.push((name.join("/"), file.contents()));
+                files.push((name_of(file.path()), file.contents()));
             }
+        }
+    }
+}
+
+fn name_of(path: &'static Path) -> Cow<'static, str> {
+    match path.to_str() {
+        Some(name) if MAIN_SEPARATOR == '/' => Cow::Borrowed(name),
+        _ => {
+            let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+            Cow::Owned(parts.join("/"))
         }
     }
 }

@@ -31,6 +31,10 @@ impl Pages {
     where
         N: Fn(&str) -> Option<Value> + Clone + Send + Sync + 'static,
     {
+        if !asked.may_wait() {
+            let session = asked.clone();
+            return Ok(self.templates.render_with(template, context, move || session.ready(), names)?);
+        }
         let render = |context| {
             let session = asked.clone();
             self.templates.render_with(template, context, move || session.ready(), names.clone())

@@ -24,7 +24,7 @@ impl StaticSource {
                 Some(path) => {
                     StaticFiles::in_folder(&path).map_err(|source| StartError::Static { path, source })?
                 }
-                None => StaticFiles::built_in(folder.files()),
+                None => StaticFiles::built_in(folder.files().map(|(name, bytes)| (name.into_owned(), bytes))),
             },
         });
         Ok(move |request: Request| {
