@@ -85,11 +85,14 @@ impl RequestSession {
             let bound = carrier.bound().cloned();
             bound.map(|bound| DeviceRequest::new(bound, carrier.clock().clone(), headers))
         };
-        Self::of_slot(Slot {
+        Self(Arc::new(Slot::new(
+            carrier,
+            method,
+            target,
+            headers,
             #[cfg(feature = "device")]
             device,
-            ..Slot::new(carrier, method, target, headers)
-        })
+        )))
     }
 
     /// [`new`](Self::new), without a check of the request's device.
@@ -100,12 +103,9 @@ impl RequestSession {
         target: &Uri,
         headers: &HeaderMap,
     ) -> Self {
-        Self::of_slot(Slot::new(carrier, method, target, headers))
+        Self(Arc::new(Slot::new(carrier, method, target, headers, None)))
     }
 
-    fn of_slot(slot: Slot) -> Self {
-        Self(Arc::new(slot))
-    }
     /// Loads the visitor's session, or a new one if the request has no valid token.
     ///
     /// # Errors
@@ -573,7 +573,13 @@ impl RequestSession {
 }
 
 impl Slot {
-    fn new(carrier: Arc<Carrier>, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
+    fn new(
+        carrier: Arc<Carrier>,
+        method: &Method,
+        target: &Uri,
+        headers: &HeaderMap,
+        #[cfg(feature = "device")] device: Option<DeviceRequest>,
+    ) -> Self {
         let mut cookies = headers.get_all(COOKIE).iter().cloned();
         let access = if is_safe(method) { Access::Read } else { Access::Change };
         let findings = carrier.readers().map(|_| Box::default());
@@ -592,7 +598,7 @@ impl Slot {
             closes: AtomicBool::new(false),
             commits: AtomicBool::new(false),
             #[cfg(feature = "device")]
-            device: None,
+            device,
         }
     }
 

@@ -241,7 +241,6 @@ impl SessionLayer {
             return Ok(());
         }
         let session = visit.session();
-        let accessed = session.is_accessed();
         if is_failure(response.status()) {
             match request.has_failed() {
                 true => session.keep_messages(),
@@ -254,11 +253,13 @@ impl SessionLayer {
             let (status, now) = (response.status(), gate::seconds(now));
             (device, Offering::prepare(device, visit, status, request.is_head(), now))
         });
-        let beside = match accessed {
-            true => request.write_beside(now).await?,
-            false => None,
-        };
-        let SoFar { changed, is_new, is_confirmed } = session.so_far();
+        let mut so_far = session.so_far();
+        let mut beside = None;
+        if so_far.accessed && request.has_more_than_a_session() {
+            beside = request.write_beside(now).await?;
+            so_far = session.so_far();
+        }
+        let SoFar { accessed, changed, is_new, is_confirmed } = so_far;
         let is_anonymous = is_new && is_confirmed;
         let personal = accessed && (!is_new || changed);
         if request.is_head() {
@@ -309,7 +310,7 @@ impl SessionLayer {
         if request.has_more_than_a_session() || is_failure(response.status()) {
             return false;
         }
-        let Some(accessed) = self.sessions().close_untouched(visit, self.now()) else { return false };
+        let Some(accessed) = self.sessions().close_untouched(visit) else { return false };
         if accessed {
             caches::vary_by_cookie(response.headers_mut());
             caches::keep_private(response.headers_mut(), true, false);

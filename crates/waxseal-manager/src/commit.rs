@@ -58,28 +58,38 @@ impl SessionManager {
 
     /// Closes the session of a request that has at most read it, unless its token has to be sealed anew. Most requests end
     /// so. Returns whether the session was read; `None` if there is something to [commit](Self::commit).
+    ///
+    /// What is due is decided by the time at which the session was opened: a request is too short to make a difference.
     #[must_use]
-    pub fn close_untouched(&self, visit: &Visit, now: SystemTime) -> Option<bool> {
+    pub fn close_untouched(&self, visit: &Visit) -> Option<bool> {
+        // First: a request that has changed its session needs no more than this look.
+        let accessed = visit.session().close_untouched()?;
         let is_due = {
             let home = visit.home();
-            home.adopted || token_facts(visit, &home, false, now.into()).is_some_and(|token| token.is_due())
+            let token = home.opened.map(|opened| token_facts(visit, &home, false, opened));
+            home.adopted || token.is_none_or(|token| token.is_some_and(|token| token.is_due()))
         };
-        if is_due { None } else { visit.session().close_untouched() }
+        if is_due {
+            visit.session().reopen();
+            return None;
+        }
+        Some(accessed)
     }
 
     /// Commits what a request did to its session, and seals a token that is due.
     async fn carry_out(&self, visit: &Visit, closed: Closed, now: Timestamp) -> Result<Outcome, Error> {
-        let ending = visit.take_ending(&closed);
-        // If several sessions were signed out, none of their tokens may count as the visitor's any longer.
-        let own = ending.iter().filter(|origin| !matches!(origin, Origin::Foreign(_))).count();
         let is_cookie = matches!(self.sessions, Sessions::Cookie);
-        {
+        let ending = {
             let mut home = visit.home();
+            let ending = home.take_ending(&closed);
+            // If several sessions were signed out, none of their tokens may count as the visitor's any longer.
+            let own = ending.iter().filter(|origin| !matches!(origin, Origin::Foreign(_))).count();
             home.forgets_others |= closed.ended && (own > 1 || is_cookie && !ending.is_empty());
             if is_cookie {
                 home.left_behind = closed.renewed && home.origin.is_some();
             }
-        }
+            ending
+        };
         let mut has_ended = false;
         if !ending.is_empty() {
             match boxed(|| self.end_at_commit(&visit.keys, &ending, Reach::Untaken(now), now)).await {

@@ -267,7 +267,7 @@ impl<'a> Snapshot<'a> {
         let question_of_token = question.clone();
         let token = CookieToken { id, times, needs_reseal, refresh_after, question: question_of_token };
         let origin = Origin::Cookie(token);
-        let visit = Visit::restored(content, origin, self.keys.clone(), false);
+        let visit = Visit::restored(content, origin, self.keys.clone(), false).opened_at(now);
         let (Some(list), Some(question)) = (list, question) else {
             return Ok(self.ready(visit, access, now));
         };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 use waxseal_session::Session;
 use waxseal_session::backend::{Closed, Content, FormTokenKeys, ReadOnly, SEED_BYTES, Seed, Terms};
-use waxseal_store::{Lifespan, PublicId};
+use waxseal_store::{Lifespan, PublicId, Timestamp};
 
 use crate::active_keys::ActiveKeys;
 use crate::adoption::foreign::ForeignRef;
@@ -46,6 +46,8 @@ pub struct Visit {
 pub(crate) struct Home {
     /// The session's origin. `None` if no token was good, so that the session is new.
     pub(crate) origin: Option<Origin>,
+    /// When it was opened; `None` if it was not by a good token that can be kept.
+    pub(crate) opened: Option<Timestamp>,
     /// Origins of other sessions with good tokens. A sign-out ends them too.
     pub(crate) rivals: Vec<Origin>,
     /// The id that the visitor came with, if a sign-in has replaced it. That may be the visitor's own sign-in, whose
@@ -87,6 +89,12 @@ impl Visit {
         Self { session, keys, home: Box::new(Mutex::new(home)) }
     }
 
+    /// Notes when the session was opened.
+    pub(crate) fn opened_at(mut self, now: Timestamp) -> Self {
+        self.home_mut().opened = Some(now);
+        self
+    }
+
     pub(crate) fn read_only(self, why: ReadOnly) -> Self {
         Self { session: self.session.read_only(why, None), ..self }
     }
@@ -99,11 +107,9 @@ impl Visit {
     }
 
     /// Keeps the request's place until the session is saved. An anonymous visitor needs none.
-    pub(crate) fn placed(self, place: Option<Place>) -> Self {
-        {
-            let mut home = self.home();
-            home.place = place.filter(|_| home.origin.is_some());
-        }
+    pub(crate) fn placed(mut self, place: Option<Place>) -> Self {
+        let home = self.home_mut();
+        home.place = place.filter(|_| home.origin.is_some());
         self
     }
 
@@ -250,6 +256,11 @@ impl Visit {
         self.home.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same, of a visit that nobody else has.
+    fn home_mut(&mut self) -> &mut Home {
+        self.home.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The record of the session that came, unless that session was dropped.
     pub(crate) fn record(&self) -> Option<RecordRef> {
         self.home().record(self.session.began_here()).cloned()
@@ -260,22 +271,6 @@ impl Visit {
         self.home().cookie_token(self.session.began_here()).cloned()
     }
 
-    /// Takes the sessions that are to end with `closed`.
-    pub(crate) fn take_ending(&self, closed: &Closed) -> Vec<Origin> {
-        let mut home = self.home();
-        // Who signs in without a proof is the owner come back, or a thief who signs out the owner, as he may.
-        if !(closed.ended || closed.signed_in && home.unproven) {
-            return Vec::new();
-        }
-        home.replaced = None;
-        let mut ending: Vec<_> = home.origin.take().into_iter().collect();
-        ending.append(&mut home.rivals);
-        if closed.ended {
-            ending.extend(std::mem::take(&mut home.foreign).into_iter().map(Origin::Foreign));
-        }
-        ending
-    }
-
     /// Takes the foreign sessions that came along, which a sign-in replaces.
     pub(crate) fn take_foreign(&self) -> Vec<ForeignRef> {
         std::mem::take(&mut self.home().foreign)
@@ -283,6 +278,21 @@ impl Visit {
 }
 
 impl Home {
+    /// Takes the sessions that are to end with `closed`.
+    pub(crate) fn take_ending(&mut self, closed: &Closed) -> Vec<Origin> {
+        // Who signs in without a proof is the owner come back, or a thief who signs out the owner, as he may.
+        if !(closed.ended || closed.signed_in && self.unproven) {
+            return Vec::new();
+        }
+        self.replaced = None;
+        let mut ending: Vec<_> = self.origin.take().into_iter().collect();
+        ending.append(&mut self.rivals);
+        if closed.ended {
+            ending.extend(std::mem::take(&mut self.foreign).into_iter().map(Origin::Foreign));
+        }
+        ending
+    }
+
     /// The record of the session that came, unless that session was dropped and a new one began.
     pub(crate) fn record(&self, is_new: bool) -> Option<&RecordRef> {
         match &self.origin {

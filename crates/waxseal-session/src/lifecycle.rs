@@ -52,6 +52,8 @@ pub struct Closed {
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "read by callers")]
 pub struct SoFar {
+    /// `true` if the request [read or wrote](Session::is_accessed) the session.
+    pub accessed: bool,
     /// `true` if the request [changed](Session::is_modified) the session.
     pub changed: bool,
     /// `true` if the session [began](Session::began_here) in this request.
@@ -179,6 +181,11 @@ impl Session {
         })
     }
 
+    /// Opens a session again that [`close_untouched`](Self::close_untouched) has closed.
+    pub fn reopen(&self) {
+        self.lock().phase = Phase::Open;
+    }
+
     /// Undoes all changes that could not be saved. The session can be written again. If its end was requested, that
     /// request stays.
     pub fn undo(&self) {
@@ -212,7 +219,12 @@ impl Session {
     #[must_use]
     pub fn so_far(&self) -> SoFar {
         let state = self.lock();
-        SoFar { changed: state.is_modified(), is_new: state.is_new, is_confirmed: state.is_confirmed() }
+        SoFar {
+            accessed: state.accessed,
+            changed: state.is_modified(),
+            is_new: state.is_new,
+            is_confirmed: state.is_confirmed(),
+        }
     }
 
     /// The owner at the beginning of the request.

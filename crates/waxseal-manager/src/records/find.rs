@@ -87,7 +87,7 @@ impl RecordStore {
                 record.is_outdated |= brought.is_some_and(|brought| brought != revision);
                 record.confirmed = Some(confirmed);
                 self.note_activity(&mut record, &content, now).await;
-                Ok(self.visit(content, record, keys))
+                Ok(self.visit(content, record, keys).opened_at(now))
             }
             Ok(Find::Absent) => Ok(self.gone(keys)),
             Ok(Find::SignedOut) => Ok(self.signed_out(keys)),

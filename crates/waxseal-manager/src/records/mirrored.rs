@@ -93,7 +93,7 @@ impl MirroredSessions {
                 self.records.counts.copies.increment(1);
                 let record = token.record(*revision);
                 let content = token.copy.and_then(|(_, content)| content).expect("it was just looked at");
-                Ok(self.records.visit(content, record, keys))
+                Ok(self.records.visit(content, record, keys).opened_at(now))
             }
             Seen::MustRevalidate => Err(Box::new(token)),
         }
@@ -191,7 +191,7 @@ impl MirroredSessions {
         if is_own {
             records.note_activity(&mut record, &content, now).await;
         }
-        records.visit(content, record, keys)
+        records.visit(content, record, keys).opened_at(now)
     }
 
     /// Revalidates a copy. A request that only reads shares the answer that another request is waiting for. It asks
