@@ -342,7 +342,10 @@ impl SessionLayer {
     async fn commit(&self, request: &RequestSession, now: SystemTime) -> Result<Outcome, Error> {
         let Some(visit) = request.visit_at_end() else { return Ok(Outcome::Keep) };
         if !self.sessions().commit_waits(visit) {
-            return commit_with_foreign(&self.carrier, request, visit, now).await;
+            return match request.has_more_than_a_session() {
+                false => self.sessions().commit(visit, now).await,
+                true => Box::pin(commit_with_foreign(&self.carrier, request, visit, now)).await,
+            };
         }
         let (carrier, own) = (self.carrier.clone(), request.clone());
         let mut commit = Box::pin(async move {

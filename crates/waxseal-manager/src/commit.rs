@@ -53,6 +53,9 @@ impl SessionManager {
             visit.session().default_to_permanent();
         }
         let closed = visit.session().close();
+        if matches!(self.sessions, Sessions::Cookie) && closed.only_writes() {
+            return self.seal_written(visit, closed, now);
+        }
         boxed(|| self.carry_out(visit, closed, now)).await
     }
 

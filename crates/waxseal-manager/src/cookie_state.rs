@@ -13,6 +13,24 @@ use crate::outcome::Outcome;
 use crate::visit::Visit;
 
 impl SessionManager {
+    /// Seals what a request wrote to the session that it brought, if it did nothing else: all of its commit.
+    pub(crate) fn seal_written(
+        &self,
+        visit: &Visit,
+        closed: Closed,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let outcome = self.seal_cookie(visit, closed, now);
+        match &outcome {
+            Ok(_) => {
+                visit.home().saved = true;
+                self.events.count_save();
+            }
+            Err(_) => visit.session().undo(),
+        }
+        outcome
+    }
+
     /// Seals a session that no store keeps.
     pub(crate) fn seal_cookie(
         &self,

@@ -57,6 +57,11 @@ impl Events {
         counted.into_iter().filter(|(_, is_so)| *is_so).for_each(|(counter, _)| counter.increment(1));
     }
 
+    /// Counts a session whose changes were saved.
+    pub(crate) fn count_save(&self) {
+        self.saved.increment(1);
+    }
+
     /// Counts a session that was ended otherwise than by its own request's commit.
     pub(crate) fn count_end(&self) {
         self.ended.increment(1);

@@ -68,6 +68,19 @@ impl Closed {
     pub fn changes_session(&self) -> bool {
         self.renewed || !self.log.is_empty()
     }
+
+    /// Returns `true` if the request wrote to the session that it brought and did nothing else: no session begins, is
+    /// renewed or ends.
+    #[must_use]
+    pub fn only_writes(&self) -> bool {
+        self.phase == Phase::Open
+            && !self.log.is_empty()
+            && !self.is_new
+            && !self.renewed
+            && !self.signed_in
+            && self.ends_others.is_none()
+            && !self.ended
+    }
 }
 
 impl Session {
