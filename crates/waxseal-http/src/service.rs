@@ -1,12 +1,13 @@
 //! The session service for tower and hyper.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use waxseal_manager::Error;
 
@@ -162,7 +163,12 @@ impl SessionLayer {
             return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
         }
         match self.enter(&mut request) {
-            Entered::Anew(session) => Box::pin(leave(self.clone(), Unanswered::of(session), call(request))),
+            Entered::Anew(session) => Box::pin(Leaving {
+                answer: call(request),
+                sessions: self.clone(),
+                unanswered: Some(Unanswered::of(session)),
+                rest: None,
+            }),
             Entered::Again => Box::pin(pass(call(request))),
             Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
         }
@@ -246,24 +252,65 @@ where
     Ok(answer.await?.map(SessionBody::inner))
 }
 
-async fn leave<F, B, E>(
-    sessions: SessionLayer,
-    mut unanswered: Unanswered,
-    answer: F,
-) -> Result<Response<SessionBody<B>>, E>
+pin_project! {
+    /// The inner service's response on its way out.
+    // Not an async function: that would hold the inner future twice, and room for a commit, which most requests do not need.
+    struct Leaving<F, T> {
+        #[pin]
+        answer: F,
+        sessions: SessionLayer,
+        // Taken by the rest.
+        unanswered: Option<Unanswered>,
+        // What is left to do after the response, if the session has to be committed.
+        rest: Option<BoxFuture<T>>,
+    }
+}
+
+/// What became of the inner service.
+type Answered<B, E> = std::thread::Result<Result<Response<SessionBody<B>>, E>>;
+
+impl<F, B, E> Future for Leaving<F, Result<Response<SessionBody<B>>, E>>
 where
     F: Future<Output = Result<Response<B>, E>>,
+    E: Send + 'static,
+    B: Send + 'static,
 {
-    let mut answer = pin!(answer);
-    // Unwind safe: after a panic the future is never polled again, only dropped.
-    let answer = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
-    });
-    let answer = answer.await;
+    type Output = Result<Response<SessionBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Some(rest) = this.rest {
+            return rest.as_mut().poll(context);
+        }
+        // Unwind safe: after a panic the future is never polled again, only dropped.
+        let answer = match catch_unwind(AssertUnwindSafe(|| this.answer.poll(context))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => {
+                let mut response = response.map(SessionBody::inner);
+                let unanswered = this.unanswered.as_mut().expect("it is taken only by the rest");
+                if this.sessions.finish_at_once(&unanswered.session, &mut response) {
+                    unanswered.is_answered = true;
+                    return Poll::Ready(Ok(response));
+                }
+                Ok(Ok(response))
+            }
+            Ok(Poll::Ready(Err(error))) => Ok(Err(error)),
+            Err(panic) => Err(panic),
+        };
+        let unanswered = this.unanswered.take().expect("there is one rest");
+        this.rest.insert(Box::pin(leave(this.sessions.clone(), unanswered, answer))).as_mut().poll(context)
+    }
+}
+
+/// Commits the session to the inner service's response.
+async fn leave<B, E>(
+    sessions: SessionLayer,
+    mut unanswered: Unanswered,
+    answer: Answered<B, E>,
+) -> Result<Response<SessionBody<B>>, E> {
     let session = &unanswered.session;
     let mut response = match answer {
-        Ok(Ok(response)) => response.map(SessionBody::inner),
+        Ok(Ok(response)) => response,
         Ok(Err(error)) => {
             sessions.abandon(session).await;
             return Err(error);
@@ -273,7 +320,7 @@ where
             resume_unwind(panic)
         }
     };
-    if let Err(error) = sessions.finish(session, &mut response).await {
+    if let Err(error) = sessions.finish_touched(session, &mut response).await {
         tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
         response = failed(&error);
         // There is nothing left to save, but if the request ended its session, the browser must still forget it.

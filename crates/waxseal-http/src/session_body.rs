@@ -15,25 +15,34 @@ pin_project! {
     #[derive(Debug)]
     pub struct SessionBody<B> {
         #[pin]
-        inner: Option<B>,
-        text: Option<Bytes>,
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = KindProjection]
+    enum Kind<B> {
+        Inner { #[pin] body: B },
+        // Boxed, so that it does not enlarge every response. `None` once it was sent.
+        Text { text: Option<Box<Bytes>> },
     }
 }
 
 /// An empty body, for layers that respond by themselves.
 impl<B> Default for SessionBody<B> {
     fn default() -> Self {
-        Self { inner: None, text: None }
+        Self { kind: Kind::Text { text: None } }
     }
 }
 
 impl<B> SessionBody<B> {
     pub(crate) fn inner(body: B) -> Self {
-        Self { inner: Some(body), text: None }
+        Self { kind: Kind::Inner { body } }
     }
 
     pub(crate) fn text(text: String) -> Self {
-        Self { inner: None, text: Some(text.into()) }
+        Self { kind: Kind::Text { text: Some(Box::new(text.into())) } }
     }
 }
 
@@ -45,19 +54,25 @@ impl<B: Body<Data: From<Bytes>>> Body for SessionBody<B> {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        match this.inner.as_pin_mut() {
-            Some(body) => body.poll_frame(context),
-            None => Poll::Ready(this.text.take().map(|text| Ok(Frame::data(text.into())))),
+        match self.project().kind.project() {
+            KindProjection::Inner { body } => body.poll_frame(context),
+            KindProjection::Text { text } => {
+                Poll::Ready(text.take().map(|text| Ok(Frame::data((*text).into()))))
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().map_or(self.text.is_none(), B::is_end_stream)
+        match &self.kind {
+            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Text { text } => text.is_none(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let text = || SizeHint::with_exact(self.text.as_ref().map_or(0, Bytes::len) as u64);
-        self.inner.as_ref().map_or_else(text, B::size_hint)
+        match &self.kind {
+            Kind::Inner { body } => body.size_hint(),
+            Kind::Text { text } => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len()) as u64),
+        }
     }
 }

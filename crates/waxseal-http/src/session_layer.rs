@@ -236,10 +236,19 @@ impl SessionLayer {
     /// status. `response` is then unchanged and must not be sent: finish an error response instead. The session is
     /// again as it was before the request, and can be written for that response.
     pub async fn finish<B>(&self, request: &RequestSession, response: &mut Response<B>) -> Result<(), Error> {
-        let Some(visit) = request.visit_at_end() else { return Ok(()) };
-        if self.finish_untouched(request, visit, response) {
-            return Ok(());
+        match self.finish_at_once(request, response) {
+            true => Ok(()),
+            false => self.finish_touched(request, response).await,
         }
+    }
+
+    /// Finishes a request whose session was changed, and any other.
+    pub(crate) async fn finish_touched<B>(
+        &self,
+        request: &RequestSession,
+        response: &mut Response<B>,
+    ) -> Result<(), Error> {
+        let Some(visit) = request.visit_at_end() else { return Ok(()) };
         let session = visit.session();
         if is_failure(response.status()) {
             match request.has_failed() {
@@ -301,12 +310,8 @@ impl SessionLayer {
     }
 
     /// Finishes a request that has at most read its session, as most do. Returns `false` if there is more to do.
-    fn finish_untouched<B>(
-        &self,
-        request: &RequestSession,
-        visit: &Visit,
-        response: &mut Response<B>,
-    ) -> bool {
+    pub(crate) fn finish_at_once<B>(&self, request: &RequestSession, response: &mut Response<B>) -> bool {
+        let Some(visit) = request.visit_at_end() else { return true };
         if request.has_more_than_a_session() || is_failure(response.status()) {
             return false;
         }
