@@ -309,8 +309,10 @@ impl SessionLayer {
         Ok(())
     }
 
-    /// Finishes a request that has at most read its session, as most do. Returns `false` if there is more to do.
-    pub(crate) fn finish_at_once<B>(&self, request: &RequestSession, response: &mut Response<B>) -> bool {
+    /// [Finishes](Self::finish) a request that has at most read its session, as most do. Returns `false`, and does nothing,
+    /// if the session has to be committed. A server that calls this first has no need to keep room for a commit with every
+    /// request.
+    pub fn finish_at_once<B>(&self, request: &RequestSession, response: &mut Response<B>) -> bool {
         let Some(visit) = request.visit_at_end() else { return true };
         if request.has_more_than_a_session() || is_failure(response.status()) {
             return false;

@@ -228,13 +228,14 @@ impl Shared {
             session.close();
         }
         if let Some(session) = session.filter(|_| !is_refused) {
-            let finished = {
-                // It may run an app's code. Pinned here: moved, it would take its space in every request's future twice.
-                let commit = pin!(self.context.sessions.finish(session, &mut response));
-                catching_panics_of(commit).await
-            };
-            if let Some(instead) = self.instead_of(finished, request, session) {
-                response = instead.await;
+            let sessions = &self.context.sessions;
+            if !sessions.finish_at_once(session, &mut response) {
+                // It may run an app's code.
+                let finish = boxed(|| sessions.finish(session, &mut response));
+                let finished = catching_panics_of(finish).await;
+                if let Some(instead) = self.instead_of(finished, request, session) {
+                    response = instead.await;
+                }
             }
             // The folder's `public` was not said with this visitor in mind. It has noted it in the extensions.
             if !response.extensions().is_empty()

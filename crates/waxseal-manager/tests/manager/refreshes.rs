@@ -155,3 +155,40 @@ async fn a_longer_idle_lifetime_holds_for_who_came_under_the_shorter_one_and_sta
         }
     }
 }
+
+#[tokio::test]
+async fn a_request_that_only_read_ends_at_once_unless_its_token_is_due() {
+    let of_cookie: Of = |_| State::Cookie;
+    for (name, state) in [("cookie", of_cookie)].into_iter().chain(STATES) {
+        let scene = Scene::new(state).await;
+        let page = async |seconds| read(&scene.here, &scene.token, at(seconds)).await;
+
+        let young = page(30).await;
+        assert_eq!(scene.here.close_untouched(&young), Some(false), "{name}: not read");
+        assert!(matches!(young.insert("name", 1), Err(SessionError::Sent)), "{name}: closed");
+
+        let young = page(30).await;
+        assert!(young.owner().is_some());
+        assert_eq!(scene.here.close_untouched(&young), Some(true), "{name}: read");
+
+        let due = page(DUE).await;
+        assert!(due.owner().is_some());
+        assert_eq!(scene.here.close_untouched(&due), None, "{name}: due");
+        assert!(matches!(scene.answer(&due).await, Outcome::Set { .. }), "{name}: due");
+
+        let acts: [Act; 4] = [
+            |session| session.insert("name", 1),
+            |session| session.flash("info", "Hello."),
+            |session| session.destroy(),
+            |session| session.renew(),
+        ];
+        for acts in acts {
+            let written = change(&scene.there, &scene.token, at(30)).await;
+            acts(&written).unwrap();
+            assert_eq!(scene.there.close_untouched(&written), None, "{name}: written");
+            assert!(written.insert("more", 1).is_ok(), "{name}: open");
+        }
+    }
+    let new = manager(State::Cookie, &Keyring::new(key(1)));
+    assert_eq!(new.close_untouched(&new.create()), None, "a new session");
+}
