@@ -244,7 +244,9 @@ impl LazySession {
 
     pub(crate) fn of(parts: &Parts) -> Result<Self> {
         let request = parts.extensions.get::<RequestSession>().ok_or(Error::NoLayer)?.clone();
-        Ok(Self { request, user_agent: parts.headers.get_all(USER_AGENT).iter().next().cloned() })
+        // Not by `get`: this is the code by which the layer has found the cookies.
+        let user_agent = parts.headers.get_all(USER_AGENT).iter().next().cloned();
+        Ok(Self { request, user_agent })
     }
 }
 

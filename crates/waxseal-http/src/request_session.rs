@@ -588,6 +588,7 @@ impl Slot {
             cookies: (cookies.next(), cookies.collect()),
             access,
             is_head: method == Method::HEAD,
+            // Not by `get`: this is the code that has just found the cookies.
             host: headers.get_all(HOST).iter().next().cloned(),
             target: target.clone(),
             visit: OnceLock::new(),

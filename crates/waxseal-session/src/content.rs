@@ -196,6 +196,17 @@ mod tests {
         }
 
         #[test]
+        fn keys_are_accepted_if_all_differ(keys in proptest::collection::vec("[ab]{0,3}(the same end)?[ab]{3,6}", 0..70)) {
+            let mut payload = b"\x01\x00\x01\x80".to_vec();
+            for key in &keys {
+                payload.push(key.len() as u8);
+                payload.extend(key.bytes().chain([1, 7]));
+            }
+            let differ = keys.iter().collect::<std::collections::HashSet<_>>().len() == keys.len();
+            prop_assert_eq!(parse(&payload).is_ok(), differ);
+        }
+
+        #[test]
         fn sizes_are_what_is_written(changes in proptest::collection::vec(("[a-c]{1,2}", proptest::option::of(0..300_usize)), 0..20)) {
             let mut content = parse(b"\x01\x00\x01\x80\x01a\x01\x01\x02bb\x01\x02").unwrap();
             for (key, value) in changes {
