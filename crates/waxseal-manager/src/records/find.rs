@@ -1,5 +1,6 @@
 //! Finds records by session id.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use waxseal_crypto::Limits;
@@ -16,7 +17,6 @@ use crate::origin::{Origin, RecordRef};
 use crate::refresh::refresh_after;
 use crate::store_error::StoreError;
 use crate::visit::Visit;
-use std::sync::Arc;
 
 /// The result of a search for a record.
 pub(super) enum Find {

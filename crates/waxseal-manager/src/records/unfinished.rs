@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use waxseal_store::{Fault, RecordKey, Timestamp};
@@ -23,6 +24,8 @@ const MAX_OUTAGES_IN_A_ROW: usize = 16;
 /// copy that opens again.
 pub(crate) struct Unfinished<T = Timestamp> {
     queue: Mutex<Queue<T>>,
+    /// How many ends wait. Changed under the lock, and read without it by each request: nearly always none does.
+    waiting: AtomicUsize,
     most: usize,
 }
 
@@ -35,7 +38,8 @@ struct Queue<T> {
 impl<T: Copy + Ord> Unfinished<T> {
     /// Makes an empty queue with room for `most` ends.
     pub(crate) fn new(most: usize) -> Self {
-        Self { queue: Mutex::new(Queue { ends: BTreeMap::new(), after: None }), most }
+        let queue = Mutex::new(Queue { ends: BTreeMap::new(), after: None });
+        Self { queue, waiting: AtomicUsize::new(0), most }
     }
 
     /// Checks whether a key is in the queue. `key` is called only if the queue is not empty.
@@ -45,13 +49,12 @@ impl<T: Copy + Ord> Unfinished<T> {
 
     /// The details of the end that waits under a key. `key` is called only if the queue is not empty.
     pub(crate) fn get(&self, key: impl FnOnce() -> RecordKey) -> Option<T> {
-        let queue = self.lock();
-        if queue.ends.is_empty() { None } else { queue.ends.get(&key()).copied() }
+        if self.len() == 0 { None } else { self.lock().ends.get(&key()).copied() }
     }
 
     /// How many ends wait.
     pub(crate) fn len(&self) -> usize {
-        self.lock().ends.len()
+        self.waiting.load(Ordering::Acquire)
     }
 
     /// Adds an end. Returns `false` if there is no room.
@@ -62,6 +65,7 @@ impl<T: Copy + Ord> Unfinished<T> {
         if has_room {
             let waiting = queue.ends.entry(key).or_insert(detail);
             *waiting = detail.max(*waiting);
+            self.waiting.store(queue.ends.len(), Ordering::Release);
         }
         has_room
     }
@@ -104,6 +108,7 @@ impl<T: Copy + Ord> Unfinished<T> {
         let mut queue = self.lock();
         if queue.ends.get(key) == Some(&told) {
             queue.ends.remove(key);
+            self.waiting.store(queue.ends.len(), Ordering::Release);
         }
     }
 
