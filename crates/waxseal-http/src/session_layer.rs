@@ -242,8 +242,13 @@ impl SessionLayer {
         }
     }
 
-    /// Finishes a request whose session was changed, and any other.
-    pub(crate) async fn finish_touched<B>(
+    /// [Finishes](Self::finish) a request that [`finish_at_once`](Self::finish_at_once) has left. Any other can be finished
+    /// by it, too.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`finish`](Self::finish).
+    pub async fn finish_touched<B>(
         &self,
         request: &RequestSession,
         response: &mut Response<B>,

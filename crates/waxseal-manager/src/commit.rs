@@ -53,6 +53,10 @@ impl SessionManager {
             visit.session().default_to_permanent();
         }
         let closed = visit.session().close();
+        // A new visitor's page, and one that `close_untouched` was not asked about.
+        if closed.is_untouched() && due(&facts(visit, &closed, now)) == Due::Nothing {
+            return Ok(Outcome::Keep);
+        }
         if matches!(self.sessions, Sessions::Cookie) && closed.only_writes() {
             return self.seal_written(visit, closed, now);
         }

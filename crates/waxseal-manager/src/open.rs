@@ -264,8 +264,7 @@ impl<'a> Snapshot<'a> {
         let list = self.sessions.list_of_ended();
         let question = list.map(|_| Question::new(id, times, &content));
         let refresh_after = self.sessions.lifetimes.refresh_after(limits, times);
-        let question_of_token = question.clone();
-        let token = CookieToken { id, times, needs_reseal, refresh_after, question: question_of_token };
+        let token = CookieToken { id, times, needs_reseal, refresh_after, question: question.clone() };
         let origin = Origin::Cookie(token);
         let visit = Visit::restored(content, origin, self.keys.clone(), false).opened_at(now);
         let (Some(list), Some(question)) = (list, question) else {

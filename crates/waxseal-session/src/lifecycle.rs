@@ -69,11 +69,22 @@ impl Closed {
         self.renewed || !self.log.is_empty()
     }
 
+    /// Returns `true` if the request at most read its session: nothing of it changes, begins or ends.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        !self.changes_session()
+            && !self.signed_in
+            && self.ends_others.is_none()
+            && !self.ended
+            && !self.begins
+    }
+
     /// Returns `true` if the request wrote to the session that it brought and did nothing else: no session begins, is
     /// renewed or ends.
     #[must_use]
     pub fn only_writes(&self) -> bool {
-        self.phase == Phase::Open
+        self.accessed
+            && self.phase == Phase::Open
             && !self.log.is_empty()
             && !self.is_new
             && !self.renewed

@@ -31,24 +31,23 @@ impl Pages {
     where
         N: Fn(&str) -> Option<Value> + Clone + Send + Sync + 'static,
     {
-        if !asked.may_wait() {
+        let render = |context, names| {
             let session = asked.clone();
-            return Ok(self.templates.render_with(template, context, move || session.ready(), names)?);
-        }
-        let render = |context| {
-            let session = asked.clone();
-            self.templates.render_with(template, context, move || session.ready(), names.clone())
+            self.templates.render_with(template, context, move || session.ready(), names)
         };
+        if !asked.may_wait() {
+            return Ok(render(context, names)?);
+        }
         // Loading the session may fail without failing the page, if the page does not read the session this time.
         let missed = if self.templates.reads_session(template) { asked.load().await.err() } else { None };
-        match render(context.clone()) {
+        match render(context.clone(), names.clone()) {
             Err(error) if error.wants_session() => {
                 if let Some(error) = missed {
                     return Err(error.into());
                 }
                 // A function of the app has looked up `session`, which cannot be seen in the template.
                 asked.load().await?;
-                Ok(render(context)?)
+                Ok(render(context, names)?)
             }
             rendered => Ok(rendered?),
         }

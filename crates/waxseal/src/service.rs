@@ -231,7 +231,7 @@ impl Shared {
             let sessions = &self.context.sessions;
             if !sessions.finish_at_once(session, &mut response) {
                 // It may run an app's code.
-                let finish = boxed(|| sessions.finish(session, &mut response));
+                let finish = boxed(|| sessions.finish_touched(session, &mut response));
                 let finished = catching_panics_of(finish).await;
                 if let Some(instead) = self.instead_of(finished, request, session) {
                     response = instead.await;
