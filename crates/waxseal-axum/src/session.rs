@@ -244,8 +244,9 @@ impl LazySession {
 
     pub(crate) fn of(parts: &Parts) -> Result<Self> {
         let request = parts.extensions.get::<RequestSession>().ok_or(Error::NoLayer)?.clone();
-        // Not by `get`: this is the code by which the layer has found the cookies.
-        let user_agent = parts.headers.get_all(USER_AGENT).iter().next().cloned();
+        // It is for lists of an owner's sessions, which take a store.
+        let has_store = request.sessions().has_store();
+        let user_agent = has_store.then(|| parts.headers.get(USER_AGENT).cloned()).flatten();
         Ok(Self { request, user_agent })
     }
 }

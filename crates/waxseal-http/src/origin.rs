@@ -1,7 +1,7 @@
 //! The check that refuses unsafe requests from other sites.
 
 use http::header::{ORIGIN, UPGRADE};
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::error::Error;
 use crate::excerpt::excerpt;
@@ -100,9 +100,10 @@ pub fn is_safe(method: &Method) -> bool {
 
 /// Returns `true` if a request may come from anywhere: its method is safe, and it opens no WebSocket.
 pub(crate) fn is_harmless(method: &Method, headers: &HeaderMap) -> bool {
-    let fields = headers.get_all(UPGRADE).into_iter();
-    let mut protocols = fields.flat_map(|field| field.as_bytes().split(|byte| b",/".contains(byte)));
-    is_safe(method) && !protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    let is_socket = |protocol: &[u8]| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket");
+    let opens_socket =
+        |field: &HeaderValue| field.as_bytes().split(|byte| b",/".contains(byte)).any(is_socket);
+    is_safe(method) && !headers.get_all(UPGRADE).into_iter().any(opens_socket)
 }
 
 /// The value of a field that may occur only once.

@@ -423,7 +423,7 @@ impl RequestSession {
         self.0.carrier.now()
     }
 
-    pub(crate) fn carrier(&self) -> &Carrier {
+    pub(crate) fn carrier(&self) -> &Arc<Carrier> {
         &self.0.carrier
     }
 

@@ -14,7 +14,7 @@ use waxseal_manager::Error;
 use crate::maintenance;
 use crate::request_session::RequestSession;
 use crate::session_body::SessionBody;
-use crate::session_layer::SessionLayer;
+use crate::session_layer::{SessionLayer, finish_at_once};
 use crate::status::status_of;
 
 /// A service with sessions; made by [`SessionLayer::layer`].
@@ -165,7 +165,6 @@ impl SessionLayer {
         match self.enter(&mut request) {
             Entered::Anew(session) => Box::pin(Leaving {
                 answer: call(request),
-                sessions: self.clone(),
                 unanswered: Some(Unanswered::of(session)),
                 rest: None,
             }),
@@ -258,7 +257,6 @@ pin_project! {
     struct Leaving<F, T> {
         #[pin]
         answer: F,
-        sessions: SessionLayer,
         // Taken by the rest.
         unanswered: Option<Unanswered>,
         // What is left to do after the response, if the session has to be committed.
@@ -288,7 +286,8 @@ where
             Ok(Poll::Ready(Ok(response))) => {
                 let mut response = response.map(SessionBody::inner);
                 let unanswered = this.unanswered.as_mut().expect("it is taken only by the rest");
-                if this.sessions.finish_at_once(&unanswered.session, &mut response) {
+                let session = &unanswered.session;
+                if finish_at_once(session.carrier(), session, &mut response) {
                     unanswered.is_answered = true;
                     return Poll::Ready(Ok(response));
                 }
@@ -298,17 +297,17 @@ where
             Err(panic) => Err(panic),
         };
         let unanswered = this.unanswered.take().expect("there is one rest");
-        this.rest.insert(Box::pin(leave(this.sessions.clone(), unanswered, answer))).as_mut().poll(context)
+        this.rest.insert(Box::pin(leave(unanswered, answer))).as_mut().poll(context)
     }
 }
 
 /// Commits the session to the inner service's response.
 async fn leave<B, E>(
-    sessions: SessionLayer,
     mut unanswered: Unanswered,
     answer: Answered<B, E>,
 ) -> Result<Response<SessionBody<B>>, E> {
     let session = &unanswered.session;
+    let sessions = SessionLayer::of(session.carrier().clone());
     let mut response = match answer {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {

@@ -10,7 +10,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, Uri};
 use tracing::Instrument;
 use waxseal_manager::session::backend::SoFar;
-use waxseal_manager::{Error, Keyring, Outcome, SessionManager, Visit};
+use waxseal_manager::{AtOnce, Error, Keyring, Outcome, SessionManager, Visit};
 
 use crate::carrier::Carrier;
 use crate::clock::Clock;
@@ -314,20 +314,15 @@ impl SessionLayer {
         Ok(())
     }
 
-    /// [Finishes](Self::finish) a request that has at most read its session, as most do. Returns `false`, and does nothing,
-    /// if the session has to be committed. A server that calls this first has no need to keep room for a commit with every
-    /// request.
+    /// [Finishes](Self::finish) a request whose session [can be committed at once](SessionManager::commit_at_once), as most
+    /// can: those that read it, and in state `cookie` those that write to it. Returns `false`, and does nothing, if the
+    /// commit takes more. A server that calls this first has no need to keep room for a commit with every request.
     pub fn finish_at_once<B>(&self, request: &RequestSession, response: &mut Response<B>) -> bool {
-        let Some(visit) = request.visit_at_end() else { return true };
-        if request.has_more_than_a_session() || is_failure(response.status()) {
-            return false;
-        }
-        let Some(accessed) = self.sessions().close_untouched(visit) else { return false };
-        if accessed {
-            caches::vary_by_cookie(response.headers_mut());
-            caches::keep_private(response.headers_mut(), true, false);
-        }
-        true
+        finish_at_once(&self.carrier, request, response)
+    }
+
+    pub(crate) fn of(carrier: Arc<Carrier>) -> Self {
+        Self { carrier }
     }
 
     pub(crate) fn carrier(&self) -> &Arc<Carrier> {
@@ -383,6 +378,42 @@ impl SessionLayer {
             },
         }
     }
+}
+
+/// [Finishes](SessionLayer::finish_at_once) a request of this carrier.
+pub(crate) fn finish_at_once<B>(
+    carrier: &Carrier,
+    request: &RequestSession,
+    response: &mut Response<B>,
+) -> bool {
+    let Some(visit) = request.visit_at_end() else { return true };
+    if request.has_more_than_a_session() || request.is_head() || is_failure(response.status()) {
+        return false;
+    }
+    let headers = response.headers_mut();
+    let mut now = None;
+    match carrier.sessions().commit_at_once(visit, || *now.insert(carrier.now())) {
+        None => return false,
+        Some(AtOnce::Read { accessed: false }) => {}
+        Some(AtOnce::Read { accessed: true }) => {
+            caches::vary_by_cookie(headers);
+            caches::keep_private(headers, true, false);
+        }
+        Some(AtOnce::Written(outcome)) => {
+            caches::vary_by_cookie(headers);
+            caches::keep_private(headers, true, true);
+            if carrier.cookie().can_be_planted() && request.has_more() {
+                request.forget_others().into_iter().for_each(|other| _ = headers.append(SET_COOKIE, other));
+            }
+            if let Outcome::Set { token, expires } = outcome {
+                headers.append(
+                    SET_COOKIE,
+                    carrier.cookie().set(&token, expires, now.expect("it was asked for sealing")),
+                );
+            }
+        }
+    }
+    true
 }
 
 /// A commit in a task of its own. The task may outlive its request, and the server.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::SystemTime;
 
 use waxseal_session::Error as SessionError;
-use waxseal_session::backend::{Closed, Phase, ReadOnly};
+use waxseal_session::backend::{AtOnce, Closed, Content, Phase, ReadOnly};
 use waxseal_store::Timestamp;
 
 use crate::active_keys::ActiveKeys;
@@ -53,34 +53,37 @@ impl SessionManager {
             visit.session().default_to_permanent();
         }
         let closed = visit.session().close();
-        // A new visitor's page, and one that `close_untouched` was not asked about.
+        // A new visitor's page, and one that `commit_at_once` was not asked about.
         if closed.is_untouched() && due(&facts(visit, &closed, now)) == Due::Nothing {
             return Ok(Outcome::Keep);
-        }
-        if matches!(self.sessions, Sessions::Cookie) && closed.only_writes() {
-            return self.seal_written(visit, closed, now);
         }
         boxed(|| self.carry_out(visit, closed, now)).await
     }
 
-    /// Closes the session of a request that has at most read it, unless its token has to be sealed anew. Most requests end
-    /// so. Returns whether the session was read; `None` if there is something to [commit](Self::commit).
+    /// Commits a request that no store needs to hear of, as most do: one that has at most read its session, and in state
+    /// `cookie` one that has written to the session that it brought and done nothing else. Returns `None`, and does
+    /// nothing, if there is more to [commit](Self::commit), if the token of a session that was only read is due to be
+    /// sealed anew, and if sealing fails.
     ///
     /// What is due is decided by the time at which the session was opened: a request is too short to make a difference.
+    /// `now` is asked only if something is sealed.
     #[must_use]
-    pub fn close_untouched(&self, visit: &Visit) -> Option<bool> {
-        // First: a request that has changed its session needs no more than this look.
-        let accessed = visit.session().close_untouched()?;
-        let is_due = {
-            let home = visit.home();
+    pub fn commit_at_once(&self, visit: &Visit, now: impl FnOnce() -> SystemTime) -> Option<AtOnce<Outcome>> {
+        // Before the session's lock, as everywhere.
+        let mut home = visit.home();
+        let is_due = || {
             let token = home.opened.map(|opened| token_facts(visit, &home, false, opened));
             home.adopted || token.is_none_or(|token| token.is_some_and(|token| token.is_due()))
         };
-        if is_due {
-            visit.session().reopen();
-            return None;
-        }
-        Some(accessed)
+        let seal = |content: &Content| match self.sessions {
+            Sessions::Cookie if !home.forgets_others => {
+                self.seal_written(&visit.keys, home.cookie_token(false)?, content, now().into())
+            }
+            _ => None,
+        };
+        let ended = visit.session().close_at_once(|| !is_due(), seal)?;
+        home.saved |= matches!(ended, AtOnce::Written(_));
+        Some(ended)
     }
 
     /// Commits what a request did to its session, and seals a token that is due.

@@ -6,29 +6,31 @@ use waxseal_crypto::{FreshNonce, Times};
 use waxseal_session::backend::{Closed, Content};
 use waxseal_store::Timestamp;
 
+use crate::active_keys::ActiveKeys;
 use crate::error::Error;
 use crate::manager::SessionManager;
-use crate::origin::COOKIE_ID_BYTES;
+use crate::origin::{COOKIE_ID_BYTES, CookieToken};
 use crate::outcome::Outcome;
 use crate::visit::Visit;
 
 impl SessionManager {
-    /// Seals what a request wrote to the session that it brought, if it did nothing else: all of its commit.
+    /// Seals what a request wrote to the session of `token`, if it did nothing else: all of its commit. `None` if it takes
+    /// more than that.
     pub(crate) fn seal_written(
         &self,
-        visit: &Visit,
-        closed: Closed,
+        keys: &ActiveKeys,
+        token: &CookieToken,
+        content: &Content,
         now: Timestamp,
-    ) -> Result<Outcome, Error> {
-        let outcome = self.seal_cookie(visit, closed, now);
-        match &outcome {
-            Ok(_) => {
-                visit.home().saved = true;
-                self.events.count_save();
-            }
-            Err(_) => visit.session().undo(),
+    ) -> Option<Outcome> {
+        if !content.fits(keys.capacity()) {
+            return None;
         }
-        outcome
+        let outcome = self
+            .seal(keys, (FreshNonce::draw().ok()?, token.id), token.times.created(), content, now)
+            .ok()?;
+        self.events.count_save();
+        Some(outcome)
     }
 
     /// Seals a session that no store keeps.
@@ -57,19 +59,27 @@ impl SessionManager {
         if !content.fits(keys.capacity()) {
             Arc::make_mut(&mut content).fit(keys.capacity());
         }
-        let limits = self.lifetimes.of_session(&content);
         let is_new = visit.session().began_here();
         let came = visit.home().cookie_token(is_new).map(|token| (token.id, token.times.created()));
-        let (id, nonce) = match came {
-            Some((id, _)) if !new_id => (id, FreshNonce::draw()?),
-            _ => {
-                let (nonce, id) = FreshNonce::draw_beside()?;
-                (id, nonce)
-            }
+        let drawn = match came {
+            Some((id, _)) if !new_id => (FreshNonce::draw()?, id),
+            _ => FreshNonce::draw_beside()?,
         };
         let begun = came.filter(|_| !renewed).map(|(_, created)| created);
-        let now = now.as_secs();
-        let times = Times::new(begun.unwrap_or(now), now, limits.idle, limits.absolute);
+        self.seal(keys, drawn, begun.unwrap_or(now.as_secs()), &content, now)
+    }
+
+    /// Seals `content`, which fits, with this nonce and under this id.
+    fn seal(
+        &self,
+        keys: &ActiveKeys,
+        (nonce, id): (FreshNonce, [u8; COOKIE_ID_BYTES]),
+        created: u64,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let limits = self.lifetimes.of_session(content);
+        let times = Times::new(created, now.as_secs(), limits.idle, limits.absolute);
         let mut payload = Vec::with_capacity(COOKIE_ID_BYTES + content.planned_size());
         payload.extend_from_slice(&id);
         content.write(&mut payload);

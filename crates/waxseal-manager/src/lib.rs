@@ -59,6 +59,6 @@ pub use watch::Watch;
 
 /// The keys with which a manager is made, and which it can [change](SessionManager::set_keyring).
 pub use waxseal_crypto::Keyring;
-pub use waxseal_session::{self as session, Session};
+pub use waxseal_session::{self as session, Session, backend::AtOnce};
 /// The id by which a manager [ends](SessionManager::end) one session of an owner.
 pub use waxseal_store::PublicId;

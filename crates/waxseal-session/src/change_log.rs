@@ -30,10 +30,10 @@ impl ChangeLog {
     }
 
     /// The same changes, to be looked at and not replayed.
-    pub(crate) fn without_closures(&self) -> Self {
+    pub(crate) fn without_closures(self) -> Self {
         let is_closure = |change: &Change| matches!(change, Change::Key(_, Operation::Update(_)));
         if !self.iter().any(is_closure) {
-            return self.clone();
+            return self;
         }
         let without = |change: &Change| match change {
             Change::Key(key, Operation::Update(_)) => {

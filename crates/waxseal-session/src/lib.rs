@@ -49,7 +49,7 @@ pub mod backend {
     pub use crate::device_change::OfferSaved;
     pub use crate::entries::Entries;
     pub use crate::form_token_keys::{FormTokenKeys, SEED_BYTES, Seed};
-    pub use crate::lifecycle::{Closed, SoFar, Terms};
+    pub use crate::lifecycle::{AtOnce, Closed, SoFar, Terms};
     pub use crate::markup::MARKUP;
     pub use crate::metadata::Metadata;
     pub use crate::sign_in::{MAX_DEVICE_BYTES, MAX_OWNER_BYTES};

@@ -62,6 +62,19 @@ pub struct SoFar {
     pub is_confirmed: bool,
 }
 
+/// What a request did to a session that was [closed at once](Session::close_at_once).
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a request reads or writes")]
+pub enum AtOnce<T> {
+    /// The request has at most read the session.
+    Read {
+        /// `true` if it has.
+        accessed: bool,
+    },
+    /// The request has written to the session. What was made of its content.
+    Written(T),
+}
+
 impl Closed {
     /// Returns `true` if the request changed the session that the content belongs to.
     #[must_use]
@@ -77,20 +90,6 @@ impl Closed {
             && self.ends_others.is_none()
             && !self.ended
             && !self.begins
-    }
-
-    /// Returns `true` if the request wrote to the session that it brought and did nothing else: no session begins, is
-    /// renewed or ends.
-    #[must_use]
-    pub fn only_writes(&self) -> bool {
-        self.accessed
-            && self.phase == Phase::Open
-            && !self.log.is_empty()
-            && !self.is_new
-            && !self.renewed
-            && !self.signed_in
-            && self.ends_others.is_none()
-            && !self.ended
     }
 }
 
@@ -173,7 +172,7 @@ impl Session {
         let mut state = self.lock();
         let phase = state.close();
         let log = ChangeLog::new(std::mem::take(&mut state.log));
-        state.closed_log = log.without_closures();
+        state.closed_log = log.clone().without_closures();
         Closed {
             phase,
             content: state.content.clone(),
@@ -189,25 +188,27 @@ impl Session {
         }
     }
 
-    /// Closes the session if the request has at most read it, and returns whether it did. Returns `None`, and closes
-    /// nothing, if the session began in this request, or if anything of it changes or ends.
+    /// Closes the session of a request that has done no more than read and write the session that it brought. One that was
+    /// not written is closed if its token `is_kept`; the content of one that was is passed to `seal`. Returns `None`, and
+    /// closes nothing, for any other request, if the token is not kept, and if `seal` returns `None`: such a session has to
+    /// be [closed](Self::close) and saved.
     #[must_use]
-    pub fn close_untouched(&self) -> Option<bool> {
+    pub fn close_at_once<T>(
+        &self,
+        is_kept: impl FnOnce() -> bool,
+        seal: impl FnOnce(&Content) -> Option<T>,
+    ) -> Option<AtOnce<T>> {
         let mut state = self.lock();
-        let is_untouched = state.phase == Phase::Open
-            && !state.is_new
-            && !state.is_modified()
-            && !state.signed_in
-            && state.ends_others.is_none();
-        is_untouched.then(|| {
-            state.phase = Phase::Sent;
-            state.accessed
-        })
-    }
-
-    /// Opens a session again that [`close_untouched`](Self::close_untouched) has closed.
-    pub fn reopen(&self) {
-        self.lock().phase = Phase::Open;
+        if !state.ends_as_it_is() {
+            return None;
+        }
+        let ended = match state.log.is_empty() {
+            true => is_kept().then_some(AtOnce::Read { accessed: state.accessed })?,
+            false => AtOnce::Written(seal(&state.content)?),
+        };
+        state.phase = Phase::Sent;
+        state.closed_log = ChangeLog::new(std::mem::take(&mut state.log)).without_closures();
+        Some(ended)
     }
 
     /// Undoes all changes that could not be saved. The session can be written again. If its end was requested, that

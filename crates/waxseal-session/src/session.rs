@@ -85,17 +85,15 @@ impl Session {
     ) -> Result<(), Error> {
         let mut buffer = Vec::with_capacity(64);
         let pairs = pairs.into_iter();
-        // Not `collect`: it would reuse the memory of the pairs for the values, and then move them to a smaller
-        // allocation.
         let mut values = Vec::with_capacity(pairs.size_hint().0);
         // Outside the lock, because this runs code of `K` and `T`.
         for (key, value) in pairs {
             match value::encode_with(&mut buffer, &value) {
-                Ok(value) => values.push((key, value)),
+                Ok(value) => values.push((Arc::from(key.as_ref()), value)),
                 Err(error) => return Err(in_key(key.as_ref())(error)),
             }
         }
-        self.write()?.set_all(&values)
+        self.write()?.set_all(values)
     }
 
     /// Removes the entry. Returns `false` if there was none.

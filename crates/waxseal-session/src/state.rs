@@ -117,6 +117,19 @@ impl State {
         phase
     }
 
+    /// Returns `true` if the request brought its session and has at most read and written it, and closing would change nothing
+    /// of it.
+    pub(crate) fn ends_as_it_is(&self) -> bool {
+        self.phase == Phase::Open
+            && !self.is_new
+            && !self.renewed
+            && !self.signed_in
+            && !self.removes
+            && self.ends_others.is_none()
+            && !self.shown.is_some()
+            && !self.is_emptied()
+    }
+
     /// Returns `true` if this request has removed everything from the session.
     pub(crate) fn is_emptied(&self) -> bool {
         self.log.iter().any(|change| matches!(change, Change::Reset))
@@ -247,15 +260,14 @@ impl State {
     }
 
     /// Puts all values under their keys, if the result fits.
-    pub(crate) fn set_all<K: AsRef<str>>(&mut self, values: &[(K, Arc<[u8]>)]) -> Result<(), Error> {
+    pub(crate) fn set_all(&mut self, values: Vec<(Arc<str>, Arc<[u8]>)>) -> Result<(), Error> {
         let mut after = Content::clone(&self.content);
         let changes = self.log.len();
         let logs_all = self.may_find_less();
         for (key, value) in values {
-            let key = key.as_ref();
-            if logs_all || !after.entries.has(key, value) {
-                after.entries.set(key, value.clone());
-                self.log.push(Change::Key(key.into(), Operation::Set(value.clone())));
+            if logs_all || !after.entries.has(&key, &value) {
+                after.entries.set(&key, value.clone());
+                self.log.push(Change::Key(key, Operation::Set(value)));
             }
         }
         self.replace_fitting(after).inspect_err(|_| self.log.truncate(changes))

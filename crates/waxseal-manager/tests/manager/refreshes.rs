@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use waxseal_crypto::Keyring;
-use waxseal_manager::{Lifetimes, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit};
+use waxseal_manager::{
+    AtOnce, Lifetimes, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit,
+};
 use waxseal_session::Error as SessionError;
 use waxseal_store::testing::Operation;
 
@@ -157,38 +159,65 @@ async fn a_longer_idle_lifetime_holds_for_who_came_under_the_shorter_one_and_sta
 }
 
 #[tokio::test]
-async fn a_request_that_only_read_ends_at_once_unless_its_token_is_due() {
+async fn a_request_that_needs_no_store_is_committed_at_once() {
     let of_cookie: Of = |_| State::Cookie;
     for (name, state) in [("cookie", of_cookie)].into_iter().chain(STATES) {
         let scene = Scene::new(state).await;
         let page = async |seconds| read(&scene.here, &scene.token, at(seconds)).await;
+        let never = || panic!("nothing is sealed");
 
         let young = page(30).await;
-        assert_eq!(scene.here.close_untouched(&young), Some(false), "{name}: not read");
+        let ended = scene.here.commit_at_once(&young, never);
+        assert!(matches!(ended, Some(AtOnce::Read { accessed: false })), "{name}: {ended:?}");
         assert!(matches!(young.insert("name", 1), Err(SessionError::Sent)), "{name}: closed");
 
         let young = page(30).await;
         assert!(young.owner().is_some());
-        assert_eq!(scene.here.close_untouched(&young), Some(true), "{name}: read");
+        let ended = scene.here.commit_at_once(&young, never);
+        assert!(matches!(ended, Some(AtOnce::Read { accessed: true })), "{name}: {ended:?}");
 
         let due = page(DUE).await;
         assert!(due.owner().is_some());
-        assert_eq!(scene.here.close_untouched(&due), None, "{name}: due");
+        assert!(scene.here.commit_at_once(&due, never).is_none(), "{name}: due");
         assert!(matches!(scene.answer(&due).await, Outcome::Set { .. }), "{name}: due");
 
-        let acts: [Act; 4] = [
+        let writes: [Act; 3] = [
             |session| session.insert("name", 1),
             |session| session.flash("info", "Hello."),
-            |session| session.destroy(),
-            |session| session.renew(),
+            |session| session.update("visits", |visits: &mut u32| *visits += 1),
         ];
-        for acts in acts {
+        for write in writes {
             let written = change(&scene.there, &scene.token, at(30)).await;
-            acts(&written).unwrap();
-            assert_eq!(scene.there.close_untouched(&written), None, "{name}: written");
-            assert!(written.insert("more", 1).is_ok(), "{name}: open");
+            write(&written).unwrap();
+            match scene.there.commit_at_once(&written, || at(31)) {
+                Some(AtOnce::Written(Outcome::Set { token, .. })) if name == "cookie" => {
+                    let next = read(&scene.here, &token, at(32)).await;
+                    assert_eq!(next.content().planned_size(), written.content().planned_size());
+                    assert!(next.owner().is_some(), "{name}: the same session");
+                    assert!(written.is_modified() && written.was_saved(), "{name}: saved");
+                    assert!(matches!(written.insert("more", 1), Err(SessionError::Sent)), "{name}: closed");
+                    assert!(scene.there.commit_at_once(&written, never).is_none(), "{name}: only once");
+                }
+                None if name != "cookie" => assert!(written.insert("more", 1).is_ok(), "{name}: open"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let acts: [Act; 4] = [
+            |session| session.destroy(),
+            |session| session.clear(),
+            |session| session.renew(),
+            |session| session.sign_in("user-8", at(30)),
+        ];
+        for act in acts {
+            let acted = change(&scene.there, &scene.token, at(30)).await;
+            act(&acted).unwrap();
+            assert!(scene.there.commit_at_once(&acted, never).is_none(), "{name}: more than a write");
+            assert!(acted.insert("more", 1).is_ok(), "{name}: open");
         }
     }
     let new = manager(State::Cookie, &Keyring::new(key(1)));
-    assert_eq!(new.close_untouched(&new.create()), None, "a new session");
+    let begun = new.create();
+    assert!(new.commit_at_once(&begun, || at(30)).is_none(), "a new session");
+    begun.insert("name", 1).unwrap();
+    assert!(new.commit_at_once(&begun, || at(30)).is_none(), "a new session is begun");
 }
