@@ -56,6 +56,21 @@ impl Sealer {
         self.seal_binary(payload, bound, times, random_nonce)
     }
 
+    /// Seals into the binary form with a nonce that was drawn earlier.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BinaryTooLong`] beyond [`MAX_BINARY_BYTES`], [`Error::BoundTooLong`], [`Error::TooOld`].
+    pub fn seal_under(
+        &self,
+        nonce: FreshNonce,
+        payload: &[u8],
+        bound: &[u8],
+        times: Times,
+    ) -> Result<Vec<u8>, Error> {
+        self.seal_binary(payload, bound, times, || Ok(nonce.0))
+    }
+
     /// Seals into the text form, for the cookie that the context names. `bound` is empty.
     ///
     /// # Errors

@@ -135,7 +135,7 @@ impl RequestSession {
             return Some(session.clone());
         }
         // If the store has to be asked in any case, opening is left to `load`, so that it is done once.
-        if self.0.carrier.sessions().always_asks() && self.0.values().next().is_some() {
+        if self.0.carrier.sessions().always_waits() && self.0.values().next().is_some() {
             return None;
         }
         if self.0.awaits_foreign() {

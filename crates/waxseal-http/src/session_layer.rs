@@ -315,7 +315,7 @@ impl SessionLayer {
     }
 
     /// [Finishes](Self::finish) a request whose session [can be committed at once](SessionManager::commit_at_once), as most
-    /// can: those that read it, and in state `cookie` those that write to it. Returns `false`, and does nothing, if the
+    /// can: those that read it, and in state `cookie`, or with sessions in memory, those that write to it. Returns `false`, and does nothing, if the
     /// commit takes more. A server that calls this first has no need to keep room for a commit with every request.
     pub fn finish_at_once<B>(&self, request: &RequestSession, response: &mut Response<B>) -> bool {
         finish_at_once(&self.carrier, request, response)
@@ -402,14 +402,15 @@ pub(crate) fn finish_at_once<B>(
         Some(AtOnce::Written(outcome)) => {
             caches::vary_by_cookie(headers);
             caches::keep_private(headers, true, true);
-            if carrier.cookie().can_be_planted() && request.has_more() {
-                request.forget_others().into_iter().for_each(|other| _ = headers.append(SET_COOKIE, other));
-            }
             if let Outcome::Set { token, expires } = outcome {
-                headers.append(
-                    SET_COOKIE,
-                    carrier.cookie().set(&token, expires, now.expect("it was asked for sealing")),
-                );
+                if carrier.cookie().can_be_planted() && request.has_more() {
+                    request
+                        .forget_others()
+                        .into_iter()
+                        .for_each(|other| _ = headers.append(SET_COOKIE, other));
+                }
+                let now = now.expect("it was asked for sealing");
+                headers.append(SET_COOKIE, carrier.cookie().set(&token, expires, now));
             }
         }
     }

@@ -1,10 +1,11 @@
 //! One type for every store, so that [`SessionManager`](crate::SessionManager) has no type parameter.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
 use waxseal_store::{
-    Creation, Cursor, Found, Listed, Page, Promise, PublicId, Record, RecordHead, RecordKey, Revision,
-    SessionStore, Swap, Timestamp, Usage,
+    Answers, Creation, Cursor, Found, Listed, Page, Promise, PublicId, Record, RecordHead, RecordKey,
+    Revision, SessionStore, Swap, Timestamp, Usage,
 };
 
 use crate::error::Error;
@@ -18,6 +19,8 @@ macro_rules! any_store {
         /// [`SessionStore`] with boxed futures and one error.
         pub(crate) trait AnyStore: Send + Sync {
             fn makes(&self, promise: Promise) -> bool;
+
+            fn answers(&self) -> Answers;
 
             $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer>;)+
         }
@@ -40,10 +43,14 @@ macro_rules! any_store {
                 self.store.makes(promise)
             }
 
+            fn answers(&self) -> Answers {
+                self.store.answers()
+            }
+
             $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer> {
                 // Called inside the box, so that the box holds the future only once.
                 Box::pin(async move {
-                    let call = self.$name.begin();
+                    let call = self.$name.begin(self.store.answers());
                     let answer = self.store.$name($($argument),*).await;
                     call.answered(answer.as_ref().err().map(S::fault));
                     answer.map_err(|error| StoreError::new(S::fault(&error), error))
@@ -86,5 +93,13 @@ impl dyn AnyStore + '_ {
     /// Returns an error if the store does not make the promise.
     pub(crate) fn expect(&self, promise: Promise) -> Result<(), Error> {
         if self.makes(promise) { Ok(()) } else { Err(Error::NotPromised(promise)) }
+    }
+}
+
+/// The result of a future that is ready when it is first polled.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
     }
 }

@@ -60,13 +60,13 @@ impl SessionManager {
         boxed(|| self.carry_out(visit, closed, now)).await
     }
 
-    /// Commits a request that no store needs to hear of, as most do: one that has at most read its session, and in state
-    /// `cookie` one that has written to the session that it brought and done nothing else. Returns `None`, and does
-    /// nothing, if there is more to [commit](Self::commit), if the token of a session that was only read is due to be
-    /// sealed anew, and if sealing fails.
+    /// Commits a request for which nobody has to wait, as most do: one that has at most read its session, and in state
+    /// `cookie` one that has written to the session that it brought and done nothing else; in state `store` that, too, if
+    /// the store [answers](waxseal_store::Answers) at once. Returns `None`, and does nothing, if there is more to
+    /// [commit](Self::commit), if the token of a session that was only read is due to be sealed anew, and if saving fails.
     ///
     /// What is due is decided by the time at which the session was opened: a request is too short to make a difference.
-    /// `now` is asked only if something is sealed.
+    /// `now` is asked only if something is saved.
     #[must_use]
     pub fn commit_at_once(&self, visit: &Visit, now: impl FnOnce() -> SystemTime) -> Option<AtOnce<Outcome>> {
         // Before the session's lock, as everywhere.
@@ -75,14 +75,22 @@ impl SessionManager {
             let token = home.opened.map(|opened| token_facts(visit, &home, false, opened));
             home.adopted || token.is_none_or(|token| token.is_some_and(|token| token.is_due()))
         };
-        let seal = |content: &Content| match self.sessions {
-            Sessions::Cookie if !home.forgets_others => {
+        let save = |content: &Content, changes_class: bool| match &self.sessions {
+            _ if home.forgets_others => None,
+            Sessions::Cookie => {
                 self.seal_written(&visit.keys, home.cookie_token(false)?, content, now().into())
+            }
+            Sessions::Stored(stored) if !changes_class => {
+                let (record, place) = (home.record(false)?, home.place.as_ref()?);
+                stored.records.save_at_once(&visit.keys, record, place, content, now().into())
             }
             _ => None,
         };
-        let ended = visit.session().close_at_once(|| !is_due(), seal)?;
-        home.saved |= matches!(ended, AtOnce::Written(_));
+        let ended = visit.session().close_at_once(|| !is_due(), save)?;
+        if matches!(ended, AtOnce::Written(_)) {
+            (home.saved, home.place) = (true, None);
+            self.events.count_save();
+        }
         Some(ended)
     }
 

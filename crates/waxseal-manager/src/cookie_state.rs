@@ -26,11 +26,8 @@ impl SessionManager {
         if !content.fits(keys.capacity()) {
             return None;
         }
-        let outcome = self
-            .seal(keys, (FreshNonce::draw().ok()?, token.id), token.times.created(), content, now)
-            .ok()?;
-        self.events.count_save();
-        Some(outcome)
+        let drawn = (FreshNonce::draw().ok()?, token.id);
+        self.seal(keys, drawn, token.times.created(), content, now).ok()
     }
 
     /// Seals a session that no store keeps.

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use waxseal_crypto::{Context, Keyring, Limits};
-use waxseal_store::{Promise, SessionStore, Timestamp};
+use waxseal_store::{Answers, Promise, SessionStore, Timestamp};
 
 use crate::access::WhenAway;
 use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
@@ -345,10 +345,11 @@ impl SessionManager {
         !matches!(self.sessions, Sessions::Cookie)
     }
 
-    /// Returns `true` in state `store`, in which the store is asked for each token.
+    /// Returns `true` in state `store`, in which the store is asked for each token, unless it
+    /// [answers](waxseal_store::Answers) at once.
     #[must_use]
-    pub fn always_asks(&self) -> bool {
-        matches!(self.sessions, Sessions::Stored(_))
+    pub fn always_waits(&self) -> bool {
+        matches!(&self.sessions, Sessions::Stored(stored) if stored.records.any_store().answers() == Answers::Later)
     }
 
     pub(crate) fn keys(&self) -> Arc<ActiveKeys> {

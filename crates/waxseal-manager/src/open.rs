@@ -37,7 +37,7 @@ pub struct Snapshot<'a> {
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "either the store is asked or not")]
 pub enum Opened<'a> {
-    /// The session was in the token, and the store does not have to be asked.
+    /// The session was in the token, or its store has answered at once.
     Ready(Visit),
     /// The store has to be asked.
     Pending(Pending<'a>),
@@ -88,7 +88,8 @@ impl SessionManager {
         self.snapshot().create()
     }
 
-    /// Opens a token, which may be any bytes, at the time `now`. This asks no store; loading the result may have to.
+    /// Opens a token, which may be any bytes, at the time `now`. In state `store` this asks a store that
+    /// [answers](waxseal_store::Answers) at once, and no other; loading the result may have to.
     ///
     /// # Errors
     ///
@@ -235,7 +236,7 @@ impl<'a> Snapshot<'a> {
         };
         self.keys.count(position);
         let ready = match &self.sessions.sessions {
-            Sessions::Stored(stored) => stored.ready(&self.keys, token),
+            Sessions::Stored(stored) => stored.ready(&self.keys, token, access, now),
             Sessions::Mirrored(mirrored) => mirrored.ready(&self.keys, token, access, now),
             Sessions::Cookie | Sessions::Revocable(_) => Err(Box::new(token)),
         };

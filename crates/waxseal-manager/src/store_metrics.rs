@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Histogram};
-use waxseal_store::{Fault, Usage};
+use waxseal_store::{Answers, Fault, Usage};
 
 use crate::any_store::AnyStore;
 
@@ -30,7 +30,7 @@ pub(crate) fn describe() {
     );
     metrics::describe_histogram!(
         "waxseal_store_call_duration_seconds",
-        "Time of calls on the session store, by operation, retries included."
+        "Time of calls on the session store, by operation, retries included. 0 for one in memory, which is not timed."
     );
     metrics::describe_gauge!("waxseal_store_records", "Records in the session store, if it can tell.");
     metrics::describe_gauge!(
@@ -122,14 +122,15 @@ impl CallMetrics {
         }
     }
 
-    /// Begins a call.
-    pub(crate) fn begin(&self) -> Call<'_> {
-        Call { metrics: self, started: Instant::now(), is_answered: false }
+    /// Begins a call on a store that answers so.
+    pub(crate) fn begin(&self, answers: Answers) -> Call<'_> {
+        let started = (answers != Answers::AtOnce).then(Instant::now);
+        Call { metrics: self, started, is_answered: false }
     }
 
-    /// Counts a call that began at `started` and is over now.
-    fn note(&self, started: Instant, fault: Option<Fault>) {
-        self.latency.record(started.elapsed().as_secs_f64());
+    /// Counts a call that has taken `time` and is over now.
+    fn note(&self, time: Duration, fault: Option<Fault>) {
+        self.latency.record(time.as_secs_f64());
         let counter = match fault {
             None => &self.ok,
             Some(Fault::Full) => &self.full,
@@ -146,7 +147,8 @@ impl CallMetrics {
 /// A call that is under way. If it is dropped, as when its request's time is up, it is counted only if the store was silent.
 pub(crate) struct Call<'a> {
     metrics: &'a CallMetrics,
-    started: Instant,
+    /// `None` if the call is not timed.
+    started: Option<Instant>,
     is_answered: bool,
 }
 
@@ -154,14 +156,22 @@ impl Call<'_> {
     /// Counts the call, which has just been answered.
     pub(crate) fn answered(mut self, fault: Option<Fault>) {
         self.is_answered = true;
-        self.metrics.note(self.started, fault);
+        self.metrics.note(self.time(), fault);
+    }
+
+    fn time(&self) -> Duration {
+        self.started.map_or(Duration::ZERO, |started| started.elapsed())
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        if !self.is_answered && self.started.elapsed() >= NO_ANSWER {
-            self.metrics.note(self.started, Some(Fault::Outage));
+        if self.is_answered {
+            return;
+        }
+        let time = self.time();
+        if time >= NO_ANSWER {
+            self.metrics.note(time, Some(Fault::Outage));
         }
     }
 }
@@ -188,8 +198,8 @@ mod tests {
             latency: Histogram::noop(),
         };
         let begun = |ago| {
-            let mut call = metrics.begin();
-            call.started = call.started.checked_sub(ago).unwrap();
+            let mut call = metrics.begin(Answers::Later);
+            call.started = call.started.and_then(|started| started.checked_sub(ago));
             call
         };
         for (case, ago, is_answered, expected) in [

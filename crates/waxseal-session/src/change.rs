@@ -8,6 +8,7 @@ use crate::entries::Value;
 use crate::error::{Error, in_key};
 use crate::form_token_keys::Seed;
 use crate::handover::Handover;
+use crate::metadata::LIFE;
 use crate::operation::{Operation, Sight};
 use crate::{messages, seeds};
 
@@ -40,6 +41,12 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    /// Returns `true` if it may affect the session's class, and with it its lifetimes.
+    pub(crate) fn changes_class(&self) -> bool {
+        use Change::{Metadata, Permanent, Reset, SignIn};
+        matches!(self, Permanent(_) | Metadata(LIFE, _) | Reset | SignIn(_))
+    }
+
     /// # Errors
     ///
     /// [`Error::Value`] if the newer value cannot be changed in this way. [`Error::Conflict`] if the newer value is not

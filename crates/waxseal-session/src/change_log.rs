@@ -103,10 +103,7 @@ impl ChangeLog {
     /// Returns `true` if a change may affect the session's class, and with it its lifetimes.
     #[must_use]
     pub fn changes_class(&self) -> bool {
-        self.iter().any(|change| {
-            use Change::{Metadata, Permanent, Reset, SignIn};
-            matches!(change, Permanent(_) | Metadata(LIFE, _) | Reset | SignIn(_))
-        })
+        self.iter().any(Change::changes_class)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::change::Change;
 use crate::change_log::ChangeLog;
 use crate::content::Content;
 use crate::form_token_keys::{FormTokenKeys, Seed};
@@ -189,14 +190,15 @@ impl Session {
     }
 
     /// Closes the session of a request that has done no more than read and write the session that it brought. One that was
-    /// not written is closed if its token `is_kept`; the content of one that was is passed to `seal`. Returns `None`, and
-    /// closes nothing, for any other request, if the token is not kept, and if `seal` returns `None`: such a session has to
+    /// not written is closed if its token `is_kept`; one that was is passed to `save`: its content, and whether its class may
+    /// have changed. Returns `None`, and
+    /// closes nothing, for any other request, if the token is not kept, and if `save` returns `None`: such a session has to
     /// be [closed](Self::close) and saved.
     #[must_use]
     pub fn close_at_once<T>(
         &self,
         is_kept: impl FnOnce() -> bool,
-        seal: impl FnOnce(&Content) -> Option<T>,
+        save: impl FnOnce(&Content, bool) -> Option<T>,
     ) -> Option<AtOnce<T>> {
         let mut state = self.lock();
         if !state.ends_as_it_is() {
@@ -204,7 +206,10 @@ impl Session {
         }
         let ended = match state.log.is_empty() {
             true => is_kept().then_some(AtOnce::Read { accessed: state.accessed })?,
-            false => AtOnce::Written(seal(&state.content)?),
+            false => {
+                let changes_class = state.log.iter().any(Change::changes_class);
+                AtOnce::Written(save(&state.content, changes_class)?)
+            }
         };
         state.phase = Phase::Sent;
         state.closed_log = ChangeLog::new(std::mem::take(&mut state.log)).without_closures();

@@ -15,7 +15,7 @@ use crate::rows;
 use crate::usage;
 use crate::writer::Writer;
 use waxseal_store::{
-    Creation, Cursor, Fault, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision,
+    Answers, Creation, Cursor, Fault, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision,
     SessionStore, Swap, Timestamp, Usage,
 };
 
@@ -108,6 +108,10 @@ impl SessionStore for SqliteStore {
 
     fn fault(error: &SqliteError) -> Fault {
         error.fault()
+    }
+
+    fn answers(&self) -> Answers {
+        Answers::LoadsAtOnce
     }
 
     async fn load(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<Record>>, SqliteError> {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod fault;
 mod memory;
 #[cfg(feature = "network")]
@@ -15,6 +16,7 @@ pub mod url_value;
 mod usage;
 mod yield_once;
 
+pub use answers::Answers;
 pub use fault::Fault;
 pub use memory::{MemoryError, MemoryStore};
 #[cfg(feature = "network")]

@@ -12,7 +12,7 @@ use self::budget::{Budget, NoRoom};
 use self::owners::Owners;
 use self::shard::Shard;
 use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
-use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp, Usage};
+use crate::{Answers, Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp, Usage};
 
 /// A power of two, so that a public id's first byte spreads sessions evenly.
 const SHARDS: usize = 64;
@@ -180,6 +180,10 @@ impl SessionStore for MemoryStore {
 
     fn fault(_: &MemoryError) -> Fault {
         Fault::Full
+    }
+
+    fn answers(&self) -> Answers {
+        Answers::AtOnce
     }
 
     async fn load(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<Record>>, MemoryError> {

@@ -10,7 +10,9 @@ pub struct Revision([u8; Self::BYTES]);
 impl Revision {
     /// Length of a revision in bytes: the counter, big-endian, then the random bytes.
     pub const BYTES: usize = 16;
-    const COUNTER_BYTES: usize = 8;
+    /// Length of the random bytes.
+    pub const TAG_BYTES: usize = 8;
+    const COUNTER_BYTES: usize = Self::BYTES - Self::TAG_BYTES;
 
     /// The revision of an unknown record: 16 zero bytes.
     pub const UNKNOWN: Self = Self([0; Self::BYTES]);
@@ -21,7 +23,13 @@ impl Revision {
     ///
     /// If the system has no randomness.
     pub fn first() -> io::Result<Self> {
-        Self::draw(1)
+        Ok(Self::first_tagged(draw()?))
+    }
+
+    /// The revision of a new record, with random bytes that were drawn for it.
+    #[must_use]
+    pub fn first_tagged(tag: [u8; Self::TAG_BYTES]) -> Self {
+        Self::of(1, tag)
     }
 
     /// Draws the revision after this one.
@@ -30,7 +38,13 @@ impl Revision {
     ///
     /// If the system has no randomness.
     pub fn next(&self) -> io::Result<Self> {
-        Self::draw(self.counter().saturating_add(1))
+        Ok(self.next_tagged(draw()?))
+    }
+
+    /// The revision after this one, with random bytes that were drawn for it.
+    #[must_use]
+    pub fn next_tagged(&self, tag: [u8; Self::TAG_BYTES]) -> Self {
+        Self::of(self.counter().saturating_add(1), tag)
     }
 
     /// Restores a revision from its saved bytes.
@@ -52,13 +66,19 @@ impl Revision {
         u64::from_be_bytes(*counter)
     }
 
-    fn draw(counter: u64) -> io::Result<Self> {
+    fn of(counter: u64, tag: [u8; Self::TAG_BYTES]) -> Self {
         let mut bytes = [0; Self::BYTES];
-        let (number, tag) = bytes.split_at_mut(Self::COUNTER_BYTES);
+        let (number, random) = bytes.split_at_mut(Self::COUNTER_BYTES);
         number.copy_from_slice(&counter.to_be_bytes());
-        getrandom::fill(tag)?;
-        Ok(Self(bytes))
+        random.copy_from_slice(&tag);
+        Self(bytes)
     }
+}
+
+fn draw() -> io::Result<[u8; Revision::TAG_BYTES]> {
+    let mut tag = [0; Revision::TAG_BYTES];
+    getrandom::fill(&mut tag)?;
+    Ok(tag)
 }
 
 /// Shows the counter and the random bytes: `7:00112233445566ff`.

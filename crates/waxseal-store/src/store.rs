@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
-use crate::{Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
+use crate::{Answers, Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
 
 /// A store of records, the server-side part of sessions.
 ///
@@ -16,7 +16,7 @@ use crate::{Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
 /// | [owners](Promise::Owners) | `owned`, `end`, `end_all` |
 /// | [lists](Promise::Lists), optional | `list` |
 /// | [keys](Promise::Keys), optional | `sealed_otherwise` |
-/// | none: operation | `fault`, `confirm`, `ready`, `usage`, `clock`, all with defaults |
+/// | none: operation | `fault`, `answers`, `confirm`, `ready`, `usage`, `clock`, all with defaults |
 ///
 /// Implementers write plain `async fn`. Each method documents what it must guarantee, and the suite in
 /// [`testing`](crate::testing) checks it. These rules hold for all methods:
@@ -85,6 +85,11 @@ pub trait SessionStore: Send + Sync + 'static {
     fn makes(&self, promise: Promise) -> bool {
         let _ = promise;
         true
+    }
+
+    /// Returns which calls are answered at once. The result must never change. Unless overridden, none is.
+    fn answers(&self) -> Answers {
+        Answers::Later
     }
 
     /// Loads the living record under `key`, or the tombstone that a renewal left there.

@@ -127,15 +127,14 @@ impl RecordStore {
         content: &Content,
         now: Timestamp,
     ) -> Result<MadeRecord, Error> {
-        let revision = Revision::first()?;
         let id = keys.imported_ids(&foreign.replay_id, claim).next().expect("a ring has at least one key");
         let id = KeyedId::new(id);
         let key = id.key();
         let life = self.life(None, self.lifetimes.of_session(content), now);
-        let record = self.record(keys, &key, revision, content, life, now)?;
+        let record = self.record(keys, &key, None, content, life, now)?;
         match self.store.create(&key, &record, now).await? {
             Creation::Taken => Err(Error::Contended),
-            _ => Ok(MadeRecord { id, revision, life }),
+            _ => Ok(MadeRecord { id, revision: record.revision, life }),
         }
     }
 
@@ -160,8 +159,8 @@ impl RecordStore {
             if self.store.revalidate(&id.key(), now).await?.is_none() {
                 continue;
             }
-            let token = Box::new(Token::of_imported(id, now));
-            let visit = self.visit_by_record(keys, token, None, now).await.map_err(|(error, _)| error)?;
+            let token = Token::of_imported(id, now);
+            let visit = self.visit_by_record(keys, &token, None, now).await?;
             // A reader's id may be that of an older session, too, which had another owner.
             if visit.session().owner() != foreign.owner {
                 return Ok(self.refuse(claims, keys, ForeignRefusal::Replayed));

@@ -76,28 +76,27 @@ impl RecordStore {
     pub(super) async fn visit_by_record(
         &self,
         keys: &Arc<ActiveKeys>,
-        token: Box<Token>,
+        token: &Token,
         brought: Option<Revision>,
         now: Timestamp,
-    ) -> Result<Visit, (StoreError, Box<Token>)> {
-        match self.find(keys, &token.id, now).await {
-            Ok(Find::Living(Living { revision, confirmed, content })) => {
+    ) -> Result<Visit, StoreError> {
+        Ok(match self.find(keys, &token.id, now).await? {
+            Find::Living(Living { revision, confirmed, content }) => {
                 self.counts.records.increment(1);
                 let mut record = token.record(revision);
                 record.is_outdated |= brought.is_some_and(|brought| brought != revision);
                 record.confirmed = Some(confirmed);
                 self.note_activity(&mut record, &content, now).await;
-                Ok(self.visit(content, record, keys).opened_at(now))
+                self.visit(content, record, keys).opened_at(now)
             }
-            Ok(Find::Absent) => Ok(self.gone(keys)),
-            Ok(Find::SignedOut) => Ok(self.signed_out(keys)),
-            Ok(Find::Renewed) => {
+            Find::Absent => self.gone(keys),
+            Find::SignedOut => self.signed_out(keys),
+            Find::Renewed => {
                 self.counts.renewed.increment(1);
-                Ok(self.anonymous(keys).by_replaced_id(token.id))
+                self.anonymous(keys).by_replaced_id(token.id.clone())
             }
-            Ok(Find::Closed(why)) => Ok(self.closed(keys, why)),
-            Err(error) => Err((error, token)),
-        }
+            Find::Closed(why) => self.closed(keys, why),
+        })
     }
 
     /// Revalidates `record`. `owner` is the session's owner, as far as the request knows.

@@ -122,8 +122,8 @@ impl MirroredSessions {
             }
             _ => token,
         };
-        let visit = self.records.visit_by_record(keys, token, brought, now).await;
-        visit.map(|visit| visit.placed(place)).map_err(|(error, _)| error.into())
+        let visit = self.records.visit_by_record(keys, &token, brought, now).await?;
+        Ok(visit.placed(place))
     }
 
     /// Makes the visit of a copy after its revalidation. Otherwise returns the token, whose record has to be loaded.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use waxseal_crypto::{Limits, Times};
+use waxseal_crypto::{FreshNonce, Limits, Times};
 use waxseal_session::backend::Content;
 use waxseal_store::{Lifespan, Record, RecordKey, Revision, Timestamp};
 
@@ -175,32 +175,34 @@ impl RecordStore {
         now < life.last_seen.after(span(limits.idle)) && now < life.created.after(span(limits.absolute))
     }
 
-    /// Seals `content` into a record.
+    /// Seals `content` into a record of the version after `base`, or of the first one.
     pub(super) fn record(
         &self,
         keys: &ActiveKeys,
         key: &RecordKey,
-        revision: Revision,
+        base: Option<&Revision>,
         content: &Content,
         life: Lifespan,
         now: Timestamp,
     ) -> Result<Record, Error> {
+        let (nonce, tag) = FreshNonce::draw_beside()?;
+        let revision = base.map_or_else(|| Revision::first_tagged(tag), |base| base.next_tagged(tag));
         Ok(Record {
             revision,
             kid: keys.kid(),
             life,
             owner: content.owner(),
             device: content.device(),
-            sealed: self.seal(keys, key, &revision, content, &life, now)?,
+            sealed: self.seal(nonce, keys, &key.bound(&revision), content, &life, now)?,
         })
     }
 
-    /// Seals `content` for a record of `revision` under `key`.
+    /// Seals `content` for a record, bound to its key and revision.
     pub(super) fn seal(
         &self,
+        nonce: FreshNonce,
         keys: &ActiveKeys,
-        key: &RecordKey,
-        revision: &Revision,
+        bound: &[u8],
         content: &Content,
         life: &Lifespan,
         now: Timestamp,
@@ -209,7 +211,7 @@ impl RecordStore {
         let times = Times::new(life.created.as_secs(), now.as_secs(), Times::NO_IDLE, absolute);
         let mut payload = Vec::with_capacity(content.planned_size());
         content.write(&mut payload);
-        Ok(keys.record().seal(&payload, &key.bound(revision), times)?)
+        Ok(keys.record().seal_under(nonce, &payload, bound, times)?)
     }
 
     /// A lifespan with activity at `now`. It begins at `now` if `created` is `None`.

@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use waxseal_crypto::FreshNonce;
 use waxseal_session::backend::Content;
-use waxseal_store::{Creation, Fault, Found, RecordKey, Revision, SessionId, Swap, Timestamp};
+use waxseal_store::{Answers, Creation, Fault, Found, RecordKey, SessionId, Swap, Timestamp};
 
 use super::draft::Draft;
 use super::find::{Find, Living};
@@ -13,6 +14,7 @@ use super::record_store::RecordStore;
 use super::turns::{MAX_WAIT, Newest, Place};
 use super::write::{Base, INQUIRIES};
 use crate::active_keys::ActiveKeys;
+use crate::any_store::at_once;
 use crate::confirmed::Confirmed;
 use crate::due::TokenFacts;
 use crate::error::Error;
@@ -45,6 +47,29 @@ impl RecordStore {
             Some(owner) => Box::pin(self.save_alone(draft, owner, place, now)).await,
             None => self.save_any(draft, place, now).await,
         }
+    }
+
+    /// Saves what a request has written to the session of `record` and nothing else, if the store answers at once, nobody
+    /// else of this process is about to change the session, and the browser keeps its token. `None` if not; nothing was
+    /// saved then.
+    pub(crate) fn save_at_once(
+        &self,
+        keys: &ActiveKeys,
+        record: &RecordRef,
+        place: &Place,
+        content: &Content,
+        now: Timestamp,
+    ) -> Option<Outcome> {
+        if self.store.answers() != Answers::AtOnce || !place.is_alone() || self.awaits_end(record) {
+            return None;
+        }
+        let base = Base::new(record.id.clone(), record.revision, record.confirmed?);
+        if self.is_due(keys, record, &base, content, now) {
+            return None;
+        }
+        let write = self.write(keys, content, &base, false, now).ok()?;
+        let swap = at_once(self.store.update(&base.key, &base.revision, &write.record, now))?;
+        matches!(swap, Ok(Swap::Done)).then_some(Outcome::Keep)
     }
 
     /// Waits for this save's turn among this process's saves of the same session. A save does everything in one turn,
@@ -173,9 +198,10 @@ impl RecordStore {
         let life = self.life(None, self.lifetimes.of_session(content), now);
         let mut lost = None;
         for attempt in 0..INQUIRIES {
-            let (id, revision) = (KeyedId::new(SessionId::generate()?), Revision::first()?);
+            let id = KeyedId::new(SessionId::generate()?);
             let key = id.key();
-            let record = self.record(keys, &key, revision, content, life, now)?;
+            let record = self.record(keys, &key, None, content, life, now)?;
+            let revision = record.revision;
             let made = match self.store.create(&key, &record, now).await {
                 Ok(Creation::Created) => true,
                 Ok(Creation::Taken) => false,
@@ -290,14 +316,26 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         let shows_content = self.near.is_some();
-        let facts = record.facts(&base.confirmed, draft.keys.kid(), now);
-        let facts = TokenFacts { refresh_after: self.refresh_after(content), ..facts };
-        let is_due = !record.id.is(&base.id) || facts.is_due();
+        let is_due = !record.id.is(&base.id) || self.is_due(&draft.keys, record, base, content, now);
         if shows_content || draft.closed.log.changes_class() || is_due {
             return self.written(&draft.keys, base, content);
         }
         self.note(&base.key, &base.revision, base.confirmed.at);
         Ok(Outcome::Keep)
+    }
+
+    /// Checks whether the browser's token has to be replaced after a save. The record was then sealed just now.
+    fn is_due(
+        &self,
+        keys: &ActiveKeys,
+        record: &RecordRef,
+        base: &Base,
+        content: &Content,
+        now: Timestamp,
+    ) -> bool {
+        let saved = Confirmed { seal: None, ..base.confirmed };
+        let facts = record.facts(&saved, keys.kid(), now);
+        TokenFacts { refresh_after: self.refresh_after(content), ..facts }.is_due()
     }
 
     /// Seals a new token of a session that was not changed, and its record with the new key. This needs an answer of
@@ -357,7 +395,10 @@ impl RecordStore {
         now: Timestamp,
     ) {
         let key = record.id.key();
-        let sealed = match self.seal(keys, &key, &record.revision, content, &confirmed.life, now) {
+        let bound = key.bound(&record.revision);
+        let sealed = FreshNonce::draw().map_err(Error::from);
+        let sealed = sealed.and_then(|nonce| self.seal(nonce, keys, &bound, content, &confirmed.life, now));
+        let sealed = match sealed {
             Ok(sealed) => sealed,
             Err(error) => return tracing::warn!(%error, "a session's record was not sealed anew"),
         };

@@ -103,6 +103,11 @@ impl Place {
         self.newest = self.turns.shard(self.session).get(&self.session).and_then(|line| line.newest.clone());
     }
 
+    /// Returns `true` if no other request of this process is about to change the session.
+    pub(super) fn is_alone(&self) -> bool {
+        self.turns.shard(self.session).get(&self.session).is_some_and(|line| line.places == 1)
+    }
+
     /// Takes the turn if it is free. Otherwise, if the request `waits`, returns the channel on which the turn will
     /// arrive.
     fn line_up(&mut self, waits: bool) -> Option<oneshot::Receiver<Turn>> {

@@ -41,7 +41,7 @@ pub(super) struct Write {
     expected: Revision,
     /// The new id, if the session is renewed.
     renewal: Option<KeyedId>,
-    record: Record,
+    pub(super) record: Record,
 }
 
 impl Write {
@@ -81,13 +81,13 @@ impl RecordStore {
         renewed: bool,
         now: Timestamp,
     ) -> Result<Write, Error> {
-        let (old, revision) = (base.key, base.revision.next()?);
+        let old = base.key;
         let begun = (!renewed).then_some(base.confirmed.life.created);
         let life = self.life(begun, self.lifetimes.of_session(content), now);
         let life = Lifespan { last_seen: life.last_seen.max(base.confirmed.life.last_seen), ..life };
         let renewal = if renewed { Some(KeyedId::new(base.id.renewed()?)) } else { None };
         let key = renewal.as_ref().map_or(old, KeyedId::key);
-        let record = self.record(keys, &key, revision, content, life, now)?;
+        let record = self.record(keys, &key, Some(&base.revision), content, life, now)?;
         Ok(Write { old, expected: base.revision, renewal, record })
     }
 

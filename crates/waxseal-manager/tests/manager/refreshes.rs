@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use waxseal_crypto::Keyring;
 use waxseal_manager::{
-    AtOnce, Lifetimes, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit,
+    Access, AtOnce, Error, Lifetimes, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit,
 };
 use waxseal_session::Error as SessionError;
+use waxseal_store::MemoryStore;
 use waxseal_store::testing::Operation;
 
 use crate::states_support::{
@@ -220,4 +221,49 @@ async fn a_request_that_needs_no_store_is_committed_at_once() {
     assert!(new.commit_at_once(&begun, || at(30)).is_none(), "a new session");
     begun.insert("name", 1).unwrap();
     assert!(new.commit_at_once(&begun, || at(30)).is_none(), "a new session is begun");
+}
+
+#[tokio::test]
+async fn a_write_to_a_store_that_answers_at_once_is_committed_at_once_unless_somebody_else_is_writing() {
+    let sessions = manager(State::from(Stored::new(MemoryStore::new())), &Keyring::new(key(1)));
+    let first = sessions.create();
+    first.insert("visits", 0).unwrap();
+    let Outcome::Set { token, .. } = sessions.commit(&first, at(0)).await.unwrap() else { panic!() };
+    let open = |access| {
+        let opened = sessions.open(token.as_bytes(), access, at(1)).unwrap();
+        opened.ready().expect("memory is asked where the token is opened")
+    };
+    let seen = || open(Access::Read).get::<u32>("visits").unwrap();
+
+    let alone = open(Access::Change);
+    alone.add("visits", 1).unwrap();
+    let ended = sessions.commit_at_once(&alone, || at(1));
+    assert!(matches!(ended, Some(AtOnce::Written(Outcome::Keep))), "{ended:?}");
+    assert!(alone.was_saved() && alone.is_modified());
+    assert!(matches!(alone.insert("more", 1), Err(SessionError::Sent)), "closed");
+    assert_eq!(seen(), Some(1));
+
+    let (one, other) = (open(Access::Change), open(Access::Change));
+    one.add("visits", 1).unwrap();
+    other.add("visits", 1).unwrap();
+    assert!(sessions.commit_at_once(&one, || at(1)).is_none(), "the other has seen the same version");
+    assert_eq!(sessions.commit(&one, at(1)).await.unwrap(), Outcome::Keep);
+    assert!(sessions.commit_at_once(&other, || at(1)).is_none(), "another version is in the store");
+    assert_eq!(sessions.commit(&other, at(1)).await.unwrap(), Outcome::Keep);
+    assert_eq!(seen(), Some(3));
+
+    let permanent = open(Access::Change);
+    permanent.set_permanent(true).unwrap();
+    assert!(sessions.commit_at_once(&permanent, || at(1)).is_none(), "the browser needs another token");
+    assert!(matches!(sessions.commit(&permanent, at(1)).await.unwrap(), Outcome::Set { .. }));
+
+    let late = open(Access::Change);
+    late.insert("visits", 9).unwrap();
+    let signed_out = open(Access::Change);
+    signed_out.destroy().unwrap();
+    assert!(sessions.commit_at_once(&signed_out, || at(1)).is_none(), "an end");
+    assert_eq!(sessions.commit(&signed_out, at(1)).await.unwrap(), Outcome::Remove);
+    drop(signed_out);
+    assert!(sessions.commit_at_once(&late, || at(1)).is_none(), "it is over");
+    assert!(matches!(sessions.commit(&late, at(1)).await, Err(Error::Session(SessionError::Gone))));
 }

@@ -267,7 +267,7 @@ async fn open(
     };
     match pending.load(times.to_load().await.into()).await {
         Ok(session) if session.is_confirmed() => Ok((session, How::Asked)),
-        Ok(session) if sessions.always_asks() => Ok((session, How::Blind)),
+        Ok(session) if sessions.always_waits() => Ok((session, How::Blind)),
         Ok(session) => Ok((session, How::Outage)),
         // Signing out works all the same, as behind HTTP.
         Err(Error::Unavailable(_)) if act.destroys() => Ok(match open(at) {
