@@ -52,11 +52,7 @@ struct Inner {
     id: RequestId,
     parts: Parts,
     params: Params,
-    body: Mutex<Option<Body>>,
-    /// How long the body was waited for, once a handler has taken it.
-    waits: OnceLock<Waits>,
-    /// The form, once a handler has read it.
-    form: OnceLock<SentForm>,
+    received: Mutex<Received>,
     /// Opened at its first use. `None` if the request ended before that.
     session: OnceLock<Option<RequestSession>>,
     /// The session of a request that uses it only after its end, as in a stream.
@@ -68,6 +64,16 @@ struct Inner {
     peer: Option<Peer>,
     /// What a trusted proxy says about it.
     told: Option<Box<Forwarded>>,
+}
+
+/// What was received after the head.
+struct Received {
+    /// The body, until a handler takes it.
+    body: Option<Body>,
+    /// How long the body was waited for, once a handler has taken it.
+    waits: Option<Waits>,
+    /// The form, once a handler has read it.
+    form: Option<SentForm>,
 }
 
 impl Request {
@@ -89,7 +95,7 @@ impl Request {
             });
             told.is_https.get_or_insert(scheme == Scheme::Https);
         }
-        let (body, form, waits) = (Mutex::new(Some(body)), OnceLock::new(), OnceLock::new());
+        let received = Mutex::new(Received { body: Some(body), waits: None, form: None });
         let (session, late) = (OnceLock::new(), OnceLock::new());
         let (params, route, g) = (Params::default(), None, G::default());
         let id = app.context().request_id.of(&parts.headers);
@@ -98,9 +104,7 @@ impl Request {
             id,
             parts,
             params,
-            body,
-            waits,
-            form,
+            received,
             session,
             late,
             app,

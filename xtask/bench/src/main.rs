@@ -33,7 +33,7 @@ struct Options {
     #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Requests of one measurement, which ends after three seconds whatever the count
-    #[arg(long, default_value_t = 40_000)]
+    #[arg(long, default_value_t = 120_000)]
     requests: u64,
     /// Measures Flask too, on gunicorn and granian, installed with pip into this benchmark's target folder
     #[arg(long)]

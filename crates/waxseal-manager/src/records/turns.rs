@@ -1,5 +1,6 @@
 //! Turns: requests of this process that save the same session at the same time do so one after the other.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -146,10 +147,11 @@ impl Drop for Place {
     fn drop(&mut self) {
         let next = {
             let mut shard = self.turns.shard(self.session);
-            let Some(line) = shard.get_mut(&self.session) else { return };
+            let Entry::Occupied(mut entry) = shard.entry(self.session) else { return };
+            let line = entry.get_mut();
             line.places -= 1;
             if line.places == 0 {
-                shard.remove(&self.session);
+                entry.remove();
                 return;
             }
             line.note(self.newest.take());

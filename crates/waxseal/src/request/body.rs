@@ -1,14 +1,14 @@
 //! The body of a request: bytes, forms, JSON, uploads.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use waxseal_server::{Body, Limits, Multipart, UploadLimits, encoding, forms, json};
 
-use super::Request;
 use super::sent_form::SentForm;
+use super::{Received, Request};
 use crate::error::{Error, Result};
 
 impl Request {
@@ -20,7 +20,10 @@ impl Request {
     ///
     /// 413 if the body is larger, 408 if it stops arriving, 500 if it was read before: a body can be read once.
     pub async fn body(&self) -> Result<Bytes> {
-        let body = self.take_body()?;
+        self.collect(self.take_body()?).await
+    }
+
+    async fn collect(&self, body: Body) -> Result<Bytes> {
         let limits = self.limits();
         Ok(body.collect(limits.body, limits.body_idle).await?)
     }
@@ -36,24 +39,33 @@ impl Request {
     /// [`body`](Self::body).
     pub async fn form<T: DeserializeOwned>(&self) -> Result<T> {
         encoding::check(self.headers())?;
-        let body = match self.0.form.get() {
-            Some(SentForm::Body(body)) => body.clone(),
-            _ => self.body().await?,
+        let read = {
+            let mut received = self.received();
+            match &received.form {
+                Some(SentForm::Body(body)) => Ok(body.clone()),
+                _ => Err(received.take_body()?),
+            }
         };
-        let _ = self.0.form.set(SentForm::Body(body.clone()));
+        let body = match read {
+            Ok(body) => body,
+            Err(unread) => {
+                let body = self.collect(unread).await?;
+                self.keep_form(SentForm::Body(body.clone()));
+                body
+            }
+        };
         Ok(forms::parse_within(self.0.parts.headers.get(CONTENT_TYPE), &body, self.limits().form_parts)?)
     }
 
     /// The fields of the form that the handler has read. Empty before it has read one.
     pub(crate) fn form_fields(&self) -> Vec<(String, String)> {
-        match self.0.form.get() {
-            None => Vec::new(),
-            Some(SentForm::Fields(fields)) => fields.clone(),
-            Some(SentForm::Body(body)) => {
-                let content_type = self.0.parts.headers.get(CONTENT_TYPE);
-                forms::parse_within(content_type, body, self.limits().form_parts).unwrap_or_default()
-            }
-        }
+        let body = match &self.received().form {
+            None => return Vec::new(),
+            Some(SentForm::Fields(fields)) => return fields.clone(),
+            Some(SentForm::Body(body)) => body.clone(),
+        };
+        let content_type = self.0.parts.headers.get(CONTENT_TYPE);
+        forms::parse_within(content_type, &body, self.limits().form_parts).unwrap_or_default()
     }
 
     /// Reads the body as JSON and deserializes it into a `T`.
@@ -105,28 +117,19 @@ impl Request {
         let body = self.take_body()?;
         let content_type = self.0.parts.headers.get(CONTENT_TYPE);
         let form = Multipart::read(content_type, body, limits, self.limits().body_idle).await?;
-        let _ = self.0.form.set(SentForm::Fields(form.fields().unwrap_or_default()));
+        self.keep_form(SentForm::Fields(form.fields().unwrap_or_default()));
         Ok(form)
     }
 
     pub(crate) fn take_body(&self) -> Result<Body> {
-        let body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let read_before = || Error::status(500).message("the body was read before; keep what it gave");
-        let body = body.ok_or_else(read_before)?;
-        // Nothing is waited for, or it was put back and has them already.
-        if body.as_bytes().is_some() || self.0.waits.get().is_some() {
-            return Ok(body);
-        }
-        let (body, waits) = body.with_waits();
-        let _ = self.0.waits.set(waits);
-        Ok(body)
+        self.received().take_body()
     }
 
     /// Whose fault it is that the time of this request is up: the client's, if most of it was waited for the body.
     pub(crate) fn whose_fault(&self, failure: waxseal_server::Error) -> waxseal_server::Error {
         match failure {
             waxseal_server::Error::TimedOut { limit }
-                if self.0.waits.get().is_some_and(|waits| waits.total() > limit / 2) =>
+                if self.received().waits.as_ref().is_some_and(|waits| waits.total() > limit / 2) =>
             {
                 waxseal_server::Error::SlowBody { limit }
             }
@@ -136,6 +139,30 @@ impl Request {
 
     /// Puts back a body that was taken for a check.
     pub(crate) fn put_back(&self, body: Body) {
-        *self.0.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        self.received().body = Some(body);
+    }
+
+    /// Keeps a form for the page's template; the first one that was read.
+    fn keep_form(&self, form: SentForm) {
+        self.received().form.get_or_insert(form);
+    }
+
+    fn received(&self) -> MutexGuard<'_, Received> {
+        // No code of the app runs under the lock.
+        self.0.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Received {
+    fn take_body(&mut self) -> Result<Body> {
+        let read_before = || Error::status(500).message("the body was read before; keep what it gave");
+        let body = self.body.take().ok_or_else(read_before)?;
+        // Nothing is waited for, or it was put back and has them already.
+        if body.as_bytes().is_some() || self.waits.is_some() {
+            return Ok(body);
+        }
+        let (body, waits) = body.with_waits();
+        self.waits = Some(waits);
+        Ok(body)
     }
 }
