@@ -315,8 +315,9 @@ impl SessionLayer {
     }
 
     /// [Finishes](Self::finish) a request whose session [can be committed at once](SessionManager::commit_at_once), as most
-    /// can: those that read it, and in state `cookie`, or with sessions in memory, those that write to it. Returns `false`, and does nothing, if the
-    /// commit takes more. A server that calls this first has no need to keep room for a commit with every request.
+    /// can: those that read it, and in state `cookie`, or with sessions in memory, those that write to it. Returns `false`,
+    /// and does nothing, if the commit takes more. A server that calls this first has no need to keep room for a commit with
+    /// every request.
     pub fn finish_at_once<B>(&self, request: &RequestSession, response: &mut Response<B>) -> bool {
         finish_at_once(&self.carrier, request, response)
     }

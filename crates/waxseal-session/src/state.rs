@@ -121,6 +121,7 @@ impl State {
     /// of it.
     pub(crate) fn ends_as_it_is(&self) -> bool {
         self.phase == Phase::Open
+            && (self.accessed || self.log.is_empty())
             && !self.is_new
             && !self.renewed
             && !self.signed_in

@@ -29,7 +29,7 @@ struct Options {
     /// A short run that shows whether all works, and writes nothing
     #[arg(long)]
     quick: bool,
-    /// How often each peer has its turn; the results are medians
+    /// How often each peer has its turn; the results are those of the better quartile
     #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Requests of one measurement, which ends after three seconds whatever the count

@@ -11,7 +11,7 @@ use crate::work::Work;
 /// Tables for `docs/benchmarks.md`.
 pub(crate) fn report(results: &[Measured], rounds: usize) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{}. Medians over rounds: {rounds}.\n", setting());
+    let _ = writeln!(text, "{}. The better quartile of {rounds} rounds.\n", setting());
     text += "User time per request in µs, and in brackets the whole processor time as a multiple of the constant page's \
              (W1 of the first line):\n\n";
     let names = Work::ALL.map(|work| format!("{} |", work.name())).join(" ");
