@@ -124,7 +124,11 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 let session =
                     sessions.open(black_box(token.as_bytes()), Access::Read, now)?.load(now).await?;
                 session.insert(last, "Mimir")?;
-                black_box(sessions.commit(&session, now).await?);
+                // As the servers do.
+                match sessions.commit_at_once(&session, || now) {
+                    Some(ended) => _ = black_box(ended),
+                    None => _ = black_box(sessions.commit(&session, now).await?),
+                }
             }
         }
         Operation::Read | Operation::ReadMirrored | Operation::ReadStored | Operation::Write => {
