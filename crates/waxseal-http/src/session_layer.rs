@@ -405,10 +405,9 @@ pub(crate) fn finish_at_once<B>(
             caches::keep_private(headers, true, true);
             if let Outcome::Set { token, expires } = outcome {
                 if carrier.cookie().can_be_planted() && request.has_more() {
-                    request
-                        .forget_others()
-                        .into_iter()
-                        .for_each(|other| _ = headers.append(SET_COOKIE, other));
+                    for other in request.forget_others() {
+                        headers.append(SET_COOKIE, other);
+                    }
                 }
                 let now = now.expect("it was asked for sealing");
                 headers.append(SET_COOKIE, carrier.cookie().set(&token, expires, now));

@@ -30,10 +30,10 @@ impl ChangeLog {
     }
 
     /// The same changes, to be looked at and not replayed.
-    pub(crate) fn without_closures(self) -> Self {
+    pub(crate) fn without_closures(&self) -> Self {
         let is_closure = |change: &Change| matches!(change, Change::Key(_, Operation::Update(_)));
         if !self.iter().any(is_closure) {
-            return self;
+            return self.clone();
         }
         let without = |change: &Change| match change {
             Change::Key(key, Operation::Update(_)) => {
@@ -137,6 +137,7 @@ fn replay<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lifecycle::Terms;
     use crate::session::Session;
 
     #[test]
@@ -156,5 +157,28 @@ mod tests {
         assert!(is_held.upgrade().is_none());
         assert!(session.is_modified());
         assert_eq!(session.look().changes, [r#"set "name""#, r#"updated "total""#]);
+    }
+
+    /// Looks at its session when it is dropped.
+    struct Looking(Session);
+
+    impl Drop for Looking {
+        fn drop(&mut self) {
+            assert!(self.0.0.try_lock().is_ok(), "a closure is dropped under the lock");
+        }
+    }
+
+    #[test]
+    fn a_closure_is_dropped_outside_of_the_lock_also_if_its_session_is_closed_at_once() {
+        let session =
+            Session::restore(Content::default(), Terms { limit: 1000, strict: false, form_token_keys: None });
+        let looking = Looking(session.clone());
+        let count = move |total: &mut usize| {
+            let _ = &looking;
+            *total += 1;
+        };
+        session.update("total", count).unwrap();
+        assert!(session.close_at_once(|| true, |_, _| Some(())).is_some());
+        assert!(session.is_modified());
     }
 }

@@ -173,7 +173,7 @@ impl Session {
         let mut state = self.lock();
         let phase = state.close();
         let log = ChangeLog::new(std::mem::take(&mut state.log));
-        state.closed_log = log.clone().without_closures();
+        state.closed_log = log.without_closures();
         Closed {
             phase,
             content: state.content.clone(),
@@ -191,15 +191,16 @@ impl Session {
 
     /// Closes the session of a request that has done no more than read and write the session that it brought. One that was
     /// not written is closed if its token `is_kept`; one that was is passed to `save`: its content, and whether its class may
-    /// have changed. Returns `None`, and
-    /// closes nothing, for any other request, if the token is not kept, and if `save` returns `None`: such a session has to
-    /// be [closed](Self::close) and saved.
+    /// have changed. Returns `None`, and closes nothing, for any other request, if the token is not kept, and if `save`
+    /// returns `None`: such a session has to be [closed](Self::close) and saved.
     #[must_use]
     pub fn close_at_once<T>(
         &self,
         is_kept: impl FnOnce() -> bool,
         save: impl FnOnce(&Content, bool) -> Option<T>,
     ) -> Option<AtOnce<T>> {
+        // Dropped after the lock: closures in it are the caller's code.
+        let log;
         let mut state = self.lock();
         if !state.ends_as_it_is() {
             return None;
@@ -212,7 +213,8 @@ impl Session {
             }
         };
         state.phase = Phase::Sent;
-        state.closed_log = ChangeLog::new(std::mem::take(&mut state.log)).without_closures();
+        log = ChangeLog::new(std::mem::take(&mut state.log));
+        state.closed_log = log.without_closures();
         Some(ended)
     }
 

@@ -45,7 +45,7 @@ use crate::value;
 /// # Ok::<(), waxseal_session::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Session(Arc<Mutex<State>>);
+pub struct Session(pub(crate) Arc<Mutex<State>>);
 
 impl Session {
     pub(crate) fn of_state(state: State) -> Self {
