@@ -7,6 +7,7 @@ use redis::{Cmd, Pipeline, Value};
 use crate::bond::{Bond, OwnerState};
 use crate::error::RedisError;
 use crate::keys::{Keys, OwnerTag};
+use crate::last_owners::LastOwners;
 use crate::options::RedisDurability;
 use crate::refusal;
 use crate::router::Router;
@@ -21,6 +22,7 @@ pub(crate) struct Commands {
     pub(crate) router: Arc<Router>,
     pub(crate) keys: Keys,
     pub(crate) durability: RedisDurability,
+    pub(crate) last_owners: LastOwners,
 }
 
 /// A call of a script about one session.
@@ -232,7 +234,7 @@ fn pipeline(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
 /// The owner's tag and state, for scripts that need neither.
 pub(crate) const UNKNOWN: (&[u8], &[u8]) = (b"", b"");
 
-fn state(answer: Option<Value>) -> Result<OwnerState, RedisError> {
+pub(crate) fn state(answer: Option<Value>) -> Result<OwnerState, RedisError> {
     let kept = match answer {
         Some(Value::BulkString(kept)) => kept,
         _ => Vec::new(),

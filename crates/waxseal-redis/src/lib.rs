@@ -6,6 +6,7 @@ mod commands;
 mod error;
 mod host;
 mod keys;
+mod last_owners;
 mod node;
 mod options;
 mod parameters;

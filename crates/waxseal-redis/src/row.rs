@@ -89,6 +89,11 @@ impl<'a> Row<'a> {
         Bond::from_bytes(self.chunk(85))
     }
 
+    /// The owner's tag, if the session has an owner.
+    pub(crate) fn tag(self) -> Option<&'a [u8]> {
+        (self.bytes[101] == 1).then(|| &self.bytes[FRONT_BYTES..FRONT_BYTES + OwnerTag::BYTES])
+    }
+
     pub(crate) fn is_owned_by(self, owner: &str) -> bool {
         self.bytes[101] == 1 && self.owner_bytes() == owner.as_bytes()
     }

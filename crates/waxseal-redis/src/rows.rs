@@ -1,10 +1,12 @@
 //! The calls of scripts behind the store's methods.
 
+use std::iter;
+
 use futures_util::future::try_join_all;
 use redis::Value;
 
 use crate::bond::{OwnerState, Pass};
-use crate::commands::{Commands, Listing, Question, UNKNOWN};
+use crate::commands::{self, Commands, Listing, Question, UNKNOWN};
 use crate::error::RedisError;
 use crate::keys::{Keys, OwnerTag};
 use crate::row::{self, Row};
@@ -63,13 +65,66 @@ impl Commands {
         last: &[u8],
         read: fn(Row<'_>) -> Option<T>,
     ) -> Result<Option<Found<T>>, RedisError> {
-        let question = self.question(&script::FIND, key.public_id(), now, vec![key.hash(), last]);
-        let reply = self.settle(&question).await?;
-        let rest = reply.rest.unwrap_or_default();
-        match reply.status {
-            1 => Row::new(&rest).and_then(read).map(|found| Some(Found::Living(found))).ok_or(NOT_A_ROW),
-            2 => Ok(Some(Found::Renewed)),
-            _ => Ok(None),
+        if let Some(owner) = self.last_owners.of(key.public_id()) {
+            if let Some(row) = self.living(key, owner, now, last).await? {
+                return found(&row, read);
+            }
+            self.last_owners.forget(key.public_id());
+        }
+        // Boxed, because it is seldom.
+        Box::pin(async {
+            let question = self.question(&script::FIND, key.public_id(), now, vec![key.hash(), last]);
+            let reply = self.settle(&question).await?;
+            match reply.status {
+                1 => {
+                    let row = reply.rest.unwrap_or_default();
+                    self.note_owner(key.public_id(), &row);
+                    found(&row, read)
+                }
+                2 => Ok(Some(Found::Renewed)),
+                _ => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Reads the row of a session whose owner is expected to be the same as when it was last seen. `None` if that does not
+    /// show that it lives; a script has the answer then.
+    ///
+    /// Without a script, because plain reads take the server a third of the time.
+    async fn living(
+        &self,
+        key: &RecordKey,
+        owner: Option<OwnerTag>,
+        now: Timestamp,
+        last: &[u8],
+    ) -> Result<Option<Vec<u8>>, RedisError> {
+        let row_key = self.keys.row(key.public_id());
+        let mut read = redis::cmd("GETRANGE");
+        read.arg(&row_key).arg(0).arg(last);
+        // Read after the row: what the owner ends before that counts.
+        let state_key =
+            owner.as_ref().filter(|_| !self.router.is_cluster()).map(|tag| self.keys.generation(tag));
+        let read_state = state_key.as_ref().map(|key| redis::cmd("GET").arg(key).take());
+        let mut answers = self.send(&row_key, iter::once(read).chain(read_state)).await?.into_iter();
+        let Some(Value::BulkString(bytes)) = answers.next() else { return Ok(None) };
+        let Some(row) = Row::new(&bytes).filter(|row| row.hash() == *key.hash() && row.life().expires > now)
+        else {
+            return Ok(None);
+        };
+        let holds = match owner {
+            None => row.tag().is_none(),
+            Some(tag) if row.tag() != Some(tag.as_bytes()) => false,
+            Some(tag) if self.router.is_cluster() => row.bond().holds(self.state(&tag, now).await?),
+            Some(_) => row.bond().holds(commands::state(answers.next())?),
+        };
+        Ok(holds.then_some(bytes))
+    }
+
+    /// Notes whose session this row is.
+    fn note_owner(&self, session: PublicId, row: &[u8]) {
+        if let Some(row) = Row::new(row) {
+            self.last_owners.note(session, row.tag().and_then(OwnerTag::from_bytes));
         }
     }
 
@@ -90,7 +145,11 @@ impl Commands {
         let mut question = self.question(&script::CREATE, public_id, now, arguments);
         question.keys.extend(self.owner_keys(record));
         question.durable = true;
-        Ok(if self.settle(&question).await?.status == 1 { Creation::Created } else { Creation::Taken })
+        let created = self.settle(&question).await?.status == 1;
+        if created {
+            self.note_owner(public_id, &row);
+        }
+        Ok(if created { Creation::Created } else { Creation::Taken })
     }
 
     pub(crate) async fn swap(
@@ -127,7 +186,10 @@ impl Commands {
         }
         match reply.status {
             0 => Ok(Swap::Gone),
-            1 => Ok(Swap::Done),
+            1 => {
+                self.note_owner(public_id, &row);
+                Ok(Swap::Done)
+            }
             2 => Ok(Swap::Conflict),
             _ => Err(RedisError::Restless),
         }
@@ -332,6 +394,10 @@ impl Commands {
             _ => Vec::new(),
         }
     }
+}
+
+fn found<T>(row: &[u8], read: fn(Row<'_>) -> Option<T>) -> Result<Option<Found<T>>, RedisError> {
+    Row::new(row).and_then(read).map(|found| Some(Found::Living(found))).ok_or(NOT_A_ROW)
 }
 
 enum Judged<'a> {

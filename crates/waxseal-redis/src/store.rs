@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::commands::Commands;
 use crate::error::RedisError;
 use crate::keys::Keys;
+use crate::last_owners::LastOwners;
 use crate::node::CALLS_PER_CONNECTION;
 use crate::options::{RedisDurability, RedisOptions};
 use crate::parameters;
@@ -111,7 +112,8 @@ impl RedisStore {
         let policy = || make(&network, concurrency_limit);
         let patient = (durability != RedisDurability::Primary).then(policy);
         let policy = policy();
-        let commands = Commands { router: Arc::new(Router::new(address, network)?), keys, durability };
+        let router = Arc::new(Router::new(address, network)?);
+        let commands = Commands { router, keys, durability, last_owners: LastOwners::default() };
         let looked = timeout(limit, commands.look_around(allow_eviction)).await;
         looked.unwrap_or(Err(Unavailable::Timeout(limit).into()))?;
         Ok(Self { shared: Arc::new(Shared { policy, patient, commands }) })
