@@ -75,7 +75,7 @@ fn open(case: &Value) -> Result<Opened, Rejected> {
         "text" if hex(&case["bound"]).is_empty() => {
             sealer.open_text(str(&case["sealed"]).as_bytes(), now, limits)
         }
-        "binary" => sealer.open(&hex(&case["sealed"]), &hex(&case["bound"]), now, limits),
+        "binary" => sealer.open(hex(&case["sealed"]), &hex(&case["bound"]), now, limits),
         form => panic!("form {form} with bound {}", case["bound"]),
     }
 }
@@ -196,7 +196,7 @@ fn a_longer_payload_than_fits_says_by_how_much() {
 #[test]
 fn bytes_beyond_the_binary_limit_are_refused_unread() {
     let sealer = sealer(&cases("sealed", 54)[0]);
-    let reason = |bytes| sealer.open(&vec![0; bytes], b"", 0, Limits::NONE).unwrap_err().reason();
+    let reason = |bytes| sealer.open(vec![0; bytes], b"", 0, Limits::NONE).unwrap_err().reason();
     assert_eq!(reason((1 << 20) + 1), crate::Reason::TooLong);
     assert_eq!(reason(1 << 20), crate::Reason::Length);
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -125,12 +126,20 @@ impl Sealer {
         self.seal_as_text(payload, times, || Ok(nonce))
     }
 
-    /// Opens the binary form at the time `now`. `bound` must be the one that it was sealed with.
+    /// Opens the binary form at the time `now`. `bound` must be the one that it was sealed with. A vector is opened in place,
+    /// and a slice is copied.
     ///
     /// # Errors
     ///
     /// [`Rejected`], whose reason is for the log.
-    pub fn open(&self, sealed: &[u8], bound: &[u8], now: u64, limits: Limits) -> Result<Opened, Rejected> {
+    pub fn open<'a>(
+        &self,
+        sealed: impl Into<Cow<'a, [u8]>>,
+        bound: &[u8],
+        now: u64,
+        limits: Limits,
+    ) -> Result<Opened, Rejected> {
+        let sealed = sealed.into();
         // Step 1, binary form.
         if sealed.len() > MAX_BINARY_BYTES {
             return Err(Reason::TooLong.into());
@@ -139,7 +148,7 @@ impl Sealer {
             return Err(Reason::BoundTooLong(bound.len()).into());
         }
         // Steps 2 to 7, then 8.
-        let opened = self.find_key(sealed)?.decrypt(sealed.to_vec(), bound)?;
+        let opened = self.find_key(&sealed)?.decrypt(sealed.into_owned(), bound)?;
         opened.times().check(now, limits)?;
         Ok(opened)
     }

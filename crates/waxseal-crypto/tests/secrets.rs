@@ -54,7 +54,7 @@ fn no_type_shows_a_secret() {
     let context = Context::new("session").unwrap();
     let (sealer, times) = (ring.sealer(&context), Times::new(1_000, 1_000, 60, 60));
     let opened =
-        sealer.open(&sealer.seal(CANARY, CANARY, times).unwrap(), CANARY, 1_000, Limits::NONE).unwrap();
+        sealer.open(sealer.seal(CANARY, CANARY, times).unwrap(), CANARY, 1_000, Limits::NONE).unwrap();
     assert_eq!(opened.payload(), CANARY);
 
     assert_debug_silent("SecretKey", &key());

@@ -65,6 +65,12 @@ struct Link {
     broken: AtomicBool,
 }
 
+impl Link {
+    fn works(&self) -> bool {
+        !self.broken.load(Ordering::Relaxed)
+    }
+}
+
 /// The role of a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -115,19 +121,29 @@ impl Node {
     /// `waits` is set for a command that waits for replicas or disks: if it takes long, this says little about the
     /// server itself.
     pub(crate) async fn send(&self, commands: &Pipeline, waits: bool) -> Result<Vec<Value>, RedisError> {
-        let permit = self.breaker.as_ref().map(CircuitBreaker::permit).transpose()?;
-        let patience = if waits { Duration::MAX } else { self.patience };
-        let mut attempt = Attempt { node: self, permit, since: Instant::now(), patience };
+        let mut attempt = match &self.breaker {
+            Some(breaker) => {
+                let patience = if waits { Duration::MAX } else { self.patience };
+                let permit = Some(breaker.permit()?);
+                Some(Attempt { node: self, permit, since: Instant::now(), patience })
+            }
+            None => None,
+        };
         let outcome = self.send_now(commands, if waits { &self.waiting } else { &self.ordinary }).await;
-        attempt.report(outcome.as_ref().is_err_and(RedisError::is_out_of_reach));
+        if let Some(attempt) = &mut attempt {
+            attempt.report(outcome.as_ref().is_err_and(RedisError::is_out_of_reach));
+        }
         outcome
     }
 
     async fn send_now(&self, commands: &Pipeline, pool: &Pool) -> Result<Vec<Value>, RedisError> {
-        let slot = pool.slot(self.patience);
-        let _call = Call::begin(slot);
-        let link = self.link(slot).await?;
-        let since = Instant::now();
+        let now = Instant::now();
+        let slot = pool.slot(self.patience, now);
+        let _call = Call::begin(slot, now);
+        let (link, since) = match slot.standing() {
+            Some(link) => (link, now),
+            None => (self.link(slot).await?, Instant::now()),
+        };
         let watch = Watch { slot, link: &link, since, patience: self.patience, answered: false };
         let mut connection = link.connection.clone();
         let outcome = connection.send_packed_commands(commands, 0, commands.len()).await;
@@ -146,7 +162,7 @@ impl Node {
     async fn link(&self, slot: &Slot) -> Result<Arc<Link>, RedisError> {
         let mut slot = slot.link.lock().await;
         match &*slot {
-            Some(link) if !link.broken.load(Ordering::Relaxed) => Ok(Arc::clone(link)),
+            Some(link) if link.works() => Ok(Arc::clone(link)),
             _ => {
                 *slot = None;
                 // Boxed, because it is rare and needs much space. `boxed` also erases the type: otherwise callers'
@@ -198,8 +214,8 @@ impl Pool {
     }
 
     /// The first slot that has space and whose connection answers, or the one with the fewest calls.
-    fn slot(&self, patience: Duration) -> &Slot {
-        let good = |slot: &&Slot| slot.calls() < self.together && !slot.is_silent(patience);
+    fn slot(&self, patience: Duration, now: Instant) -> &Slot {
+        let good = |slot: &&Slot| slot.calls() < self.together && !slot.is_silent(patience, now);
         let fewest = || self.slots.iter().min_by_key(|slot| slot.calls());
         self.slots.iter().find(good).or_else(fewest).expect("at least one connection is allowed")
     }
@@ -211,16 +227,21 @@ impl Slot {
     }
 
     /// Returns `true` if its calls have waited for so long that no others should be added.
-    fn is_silent(&self, patience: Duration) -> bool {
-        self.calls() > 0 && self.heard().elapsed() >= patience
+    fn is_silent(&self, patience: Duration, now: Instant) -> bool {
+        self.calls() > 0 && now.saturating_duration_since(self.heard()) >= patience
+    }
+
+    /// The connection, if there is one and nobody is about to replace it.
+    fn standing(&self) -> Option<Arc<Link>> {
+        self.link.try_lock().ok()?.as_ref().filter(|link| link.works()).cloned()
     }
 
     fn heard(&self) -> Instant {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self) {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn hear(&self, now: Instant) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 }
 
@@ -228,9 +249,9 @@ impl Slot {
 struct Call<'a>(&'a Slot);
 
 impl<'a> Call<'a> {
-    fn begin(slot: &'a Slot) -> Self {
+    fn begin(slot: &'a Slot, now: Instant) -> Self {
         if slot.calls.fetch_add(1, Ordering::Relaxed) == 0 {
-            slot.hear();
+            slot.hear(now);
         }
         Self(slot)
     }
@@ -282,7 +303,7 @@ impl Watch<'_> {
     fn answered(mut self, sound: bool) {
         self.answered = true;
         if sound {
-            self.slot.hear();
+            self.slot.hear(Instant::now());
         } else {
             self.link.broken.store(true, Ordering::Relaxed);
         }
@@ -306,9 +327,10 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(1);
 
     fn begin(pool: &Pool) -> (usize, Call<'_>) {
-        let slot = pool.slot(PATIENCE);
+        let now = Instant::now();
+        let slot = pool.slot(PATIENCE, now);
         let at = pool.slots.iter().position(|other| std::ptr::eq(slot, other)).unwrap();
-        (at, Call::begin(slot))
+        (at, Call::begin(slot, now))
     }
 
     #[tokio::test(start_paused = true)]
@@ -329,7 +351,7 @@ mod tests {
         advance(PATIENCE / 2).await;
         let (at, answered) = begin(&pool);
         assert_eq!(at, 0);
-        answered.0.hear();
+        answered.0.hear(Instant::now());
         drop(answered);
         advance(PATIENCE / 2).await;
         assert_eq!(begin(&pool).0, 0, "it answers others");

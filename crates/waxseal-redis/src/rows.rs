@@ -3,7 +3,7 @@
 use std::iter;
 
 use futures_util::future::try_join_all;
-use redis::Value;
+use redis::{Cmd, Value};
 
 use crate::bond::{OwnerState, Pass};
 use crate::commands::{self, Commands, Listing, Question, UNKNOWN};
@@ -100,12 +100,11 @@ impl Commands {
         last: &[u8],
     ) -> Result<Option<Vec<u8>>, RedisError> {
         let row_key = self.keys.row(key.public_id());
-        let mut read = redis::cmd("GETRANGE");
-        read.arg(&row_key).arg(0).arg(last);
+        let mut read = Cmd::with_capacity(4, row_key.len() + 16);
+        read.arg("GETRANGE").arg(&row_key).arg(0).arg(last);
         // Read after the row: what the owner ends before that counts.
-        let state_key =
-            owner.as_ref().filter(|_| !self.router.is_cluster()).map(|tag| self.keys.generation(tag));
-        let read_state = state_key.as_ref().map(|key| redis::cmd("GET").arg(key).take());
+        let beside = owner.as_ref().filter(|_| !self.router.is_cluster());
+        let read_state = beside.map(|tag| redis::cmd("GET").arg(self.keys.generation(tag)).take());
         let mut answers = self.send(&row_key, iter::once(read).chain(read_state)).await?.into_iter();
         let Some(Value::BulkString(bytes)) = answers.next() else { return Ok(None) };
         let Some(row) = Row::new(&bytes).filter(|row| row.hash() == *key.hash() && row.life().expires > now)
@@ -115,7 +114,7 @@ impl Commands {
         let holds = match owner {
             None => row.tag().is_none(),
             Some(tag) if row.tag() != Some(tag.as_bytes()) => false,
-            Some(tag) if self.router.is_cluster() => row.bond().holds(self.state(&tag, now).await?),
+            Some(tag) if self.router.is_cluster() => row.bond().holds(Box::pin(self.state(&tag, now)).await?),
             Some(_) => row.bond().holds(commands::state(answers.next())?),
         };
         Ok(holds.then_some(bytes))

@@ -109,6 +109,9 @@ struct Open {
 impl Desk {
     fn serve(mut self, jobs: &Receiver<Box<dyn Job>>) {
         while let Ok(first) = jobs.recv() {
+            // On a processor that it shares with the callers, this thread is woken by the first write and would commit it
+            // before the others are there.
+            std::thread::yield_now();
             let mut batch = vec![first];
             batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
             match self.commit(&mut batch) {

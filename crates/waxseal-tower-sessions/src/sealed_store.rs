@@ -143,7 +143,7 @@ impl<S: SessionStore> tower_sessions_core::SessionStore for SealedStore<S> {
         let Some(Found::Living(there)) = found else { return Ok(None) };
         let bound = key.bound(&there.revision);
         let limits = Limits { idle: u32::MAX, absolute: u32::MAX };
-        let opened = match self.sealer.open(&there.sealed, &bound, now.as_secs(), limits) {
+        let opened = match self.sealer.open(there.sealed, &bound, now.as_secs(), limits) {
             Ok(opened) => opened,
             Err(rejected) => {
                 // As an error it would be a 500 for each page of this visitor, and the cookie would stay.

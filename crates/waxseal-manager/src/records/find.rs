@@ -51,7 +51,7 @@ impl RecordStore {
         }
         let found = self.store.load(&key, now).await?;
         let at = ConfirmedAt::by_answer(now);
-        let record = match found {
+        let mut record = match found {
             Some(Found::Living(record)) => record,
             Some(Found::Renewed) => return Ok(Find::Renewed),
             None => {
@@ -59,7 +59,7 @@ impl RecordStore {
                 return Ok(Find::Absent);
             }
         };
-        let (content, seal) = match self.open(keys, &key, &record, now) {
+        let (content, seal) = match self.open(keys, &key, &mut record, now) {
             Ok(opened) => opened,
             Err(why) => return Ok(Find::Closed(why)),
         };
@@ -80,23 +80,26 @@ impl RecordStore {
         brought: Option<Revision>,
         now: Timestamp,
     ) -> Result<Visit, StoreError> {
-        Ok(match self.find(keys, &token.id, now).await? {
+        // Not awaited with what was found, so that the future has no space for it.
+        let found = self.find(keys, &token.id, now).await?;
+        let (mut record, content) = match found {
             Find::Living(Living { revision, confirmed, content }) => {
                 self.counts.records.increment(1);
                 let mut record = token.record(revision);
                 record.is_outdated |= brought.is_some_and(|brought| brought != revision);
                 record.confirmed = Some(confirmed);
-                self.note_activity(&mut record, &content, now).await;
-                self.visit(content, record, keys).opened_at(now)
+                (record, content)
             }
-            Find::Absent => self.gone(keys),
-            Find::SignedOut => self.signed_out(keys),
+            Find::Absent => return Ok(self.gone(keys)),
+            Find::SignedOut => return Ok(self.signed_out(keys)),
             Find::Renewed => {
                 self.counts.renewed.increment(1);
-                self.anonymous(keys).by_replaced_id(token.id.clone())
+                return Ok(self.anonymous(keys).by_replaced_id(token.id.clone()));
             }
-            Find::Closed(why) => self.closed(keys, why),
-        })
+            Find::Closed(why) => return Ok(self.closed(keys, why)),
+        };
+        self.note_activity(&mut record, &content, now).await;
+        Ok(self.visit(content, record, keys).opened_at(now))
     }
 
     /// Revalidates `record`. `owner` is the session's owner, as far as the request knows.

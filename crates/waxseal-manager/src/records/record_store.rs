@@ -120,12 +120,13 @@ impl RecordStore {
         }
     }
 
-    /// Opens a record. Also returns when it was sealed, and by which key. If this fails, logs the reason.
+    /// Opens what is sealed in a record, and takes it out. Also returns when it was sealed, and by which key. If this fails,
+    /// logs the reason.
     pub(super) fn open(
         &self,
         keys: &ActiveKeys,
         key: &RecordKey,
-        record: &Record,
+        record: &mut Record,
         now: Timestamp,
     ) -> Result<(Content, RecordSeal), Closed> {
         let absolute = self.lifetimes.widest().absolute;
@@ -133,19 +134,18 @@ impl RecordStore {
         Ok((content, RecordSeal { kid: record.kid, at: times.sealed() }))
     }
 
-    /// Opens a record that lives at most as long as its own times and `absolute`, in seconds, say. If this fails, logs the
-    /// reason.
+    /// As [`open`](Self::open), for a record that lives at most as long as its own times and `absolute`, in seconds, say.
     pub(super) fn open_within(
         &self,
         absolute: u32,
         keys: &ActiveKeys,
         key: &RecordKey,
-        record: &Record,
+        record: &mut Record,
         now: Timestamp,
     ) -> Result<(Content, Times), Closed> {
         let limits = Limits { idle: u32::MAX, absolute };
         let bound = key.bound(&record.revision);
-        let opened = keys.record().open(&record.sealed, &bound, now.as_secs(), limits);
+        let opened = keys.record().open(std::mem::take(&mut record.sealed), &bound, now.as_secs(), limits);
         let kid = waxseal_crypto::KeyId::from_bytes(record.kid);
         let refused = |reason: &dyn std::fmt::Display| {
             tracing::warn!(%kid, %reason, "a session's record does not open; put its key back, or let it expire");

@@ -21,14 +21,16 @@ impl RecordStore {
         let page = self.store.sealed_otherwise(keys.kid(), after, limit, now).await?;
         let mut done = 0;
         // Records of a list of revoked sessions hold nothing sealed.
-        for (key, record) in page.items.iter().filter(|(_, record)| !record.sealed.is_empty()) {
-            let Ok((content, before)) = self.open_within(u32::MAX, keys, key, record, now) else { continue };
+        for (key, mut record) in page.items.into_iter().filter(|(_, record)| !record.sealed.is_empty()) {
+            let Ok((content, before)) = self.open_within(u32::MAX, keys, &key, &mut record, now) else {
+                continue;
+            };
             // The times stay: a tool that rewraps does not have to know the lifetimes of the app's servers.
             let times = Times::new(before.created(), now.as_secs(), before.idle(), before.absolute());
             let mut payload = Vec::with_capacity(content.planned_size());
             content.write(&mut payload);
             let sealed = keys.record().seal(&payload, &key.bound(&record.revision), times)?;
-            done += usize::from(self.store.rewrap(key, &record.revision, keys.kid(), &sealed, now).await?);
+            done += usize::from(self.store.rewrap(&key, &record.revision, keys.kid(), &sealed, now).await?);
         }
         Ok((done, page.next))
     }

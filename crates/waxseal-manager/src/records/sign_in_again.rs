@@ -56,11 +56,11 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<Option<(Base, Content)>, Error> {
         let Some(owner) = draft.closed.content.owner() else { return Ok(None) };
-        let Some((key, record)) = self.store.owned(&owner, old.public_id(), now).await? else {
+        let Some((key, mut record)) = self.store.owned(&owner, old.public_id(), now).await? else {
             return Ok(None);
         };
         let at = ConfirmedAt::by_answer(now);
-        let Ok((content, seal)) = self.open(&draft.keys, &key, &record, now) else { return Ok(None) };
+        let Ok((content, seal)) = self.open(&draft.keys, &key, &mut record, now) else { return Ok(None) };
         let Record { revision, life, .. } = record;
         if !self.is_alive(&life, self.lifetimes.of_session(&content), now) || self.unfinished.has(|| key) {
             return Ok(None);

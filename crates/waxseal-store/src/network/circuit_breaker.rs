@@ -85,16 +85,16 @@ impl CircuitBreaker {
     ///
     /// [`Unavailable::Open`] if the breaker is open and the half-open interval has not passed.
     pub fn permit(&self) -> Result<Permit<'_>, Unavailable> {
+        let State::Open { next_probe } = &mut *self.lock() else {
+            return Ok(Permit { breaker: self, is_probe: false });
+        };
         let now = Instant::now();
-        match &mut *self.lock() {
-            State::Closed { .. } => Ok(Permit { breaker: self, is_probe: false }),
-            State::Open { next_probe } if now >= *next_probe => {
-                // The interval starts again, whatever the outcome of this call.
-                *next_probe = now + self.half_open_interval;
-                Ok(Permit { breaker: self, is_probe: true })
-            }
-            State::Open { .. } => Err(Unavailable::Open(self.half_open_interval)),
+        if now < *next_probe {
+            return Err(Unavailable::Open(self.half_open_interval));
         }
+        // The interval starts again, whatever the outcome of this call.
+        *next_probe = now + self.half_open_interval;
+        Ok(Permit { breaker: self, is_probe: true })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
