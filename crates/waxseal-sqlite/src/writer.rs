@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
+use crate::answers::Answers;
 use crate::error::SqliteError;
 use crate::file::File;
 use crate::identity::Identity;
@@ -16,6 +18,9 @@ use crate::identity::Identity;
 ///
 /// It is large enough to share the cost of a commit, and small enough to let other processes write.
 const MAX_BATCH: usize = 256;
+
+/// The longest that a written transaction's answers wait for its first caller to give them.
+const MAX_WAIT: Duration = Duration::from_millis(1);
 
 /// A thread with a queue of writes.
 pub(crate) struct Writer {
@@ -51,7 +56,11 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(SqliteError::Stopped)?;
         match queue.try_send(Box::new(Asked { work, done: None, reply })) {
-            Ok(()) => answer.await.unwrap_or(Err(SqliteError::Stopped)),
+            Ok(()) => {
+                let Answer { own, others } = answer.await.map_err(|_| SqliteError::Stopped)?;
+                drop(others);
+                own
+            }
             Err(TrySendError::Full(_)) => Err(SqliteError::Queue(self.capacity)),
             Err(TrySendError::Disconnected(_)) => Err(SqliteError::Stopped),
         }
@@ -70,15 +79,22 @@ impl Drop for Writer {
 }
 
 /// A queued write.
-trait Job: Send {
+pub(crate) trait Job: Send {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
-    fn answer(self: Box<Self>, committed: Result<(), SqliteError>);
+    fn answer(self: Box<Self>, committed: Result<(), SqliteError>, others: Option<Answers>);
 }
 
 struct Asked<W, T> {
     work: W,
     done: Option<T>,
-    reply: oneshot::Sender<Result<T, SqliteError>>,
+    reply: oneshot::Sender<Answer<T>>,
+}
+
+/// What a caller receives.
+struct Answer<T> {
+    own: Result<T, SqliteError>,
+    /// Those to the other writes of the transaction, if this caller is to give them.
+    others: Option<Answers>,
 }
 
 impl<T: Send, W: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Asked<W, T> {
@@ -87,10 +103,10 @@ impl<T: Send, W: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Asked
         Ok(())
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), SqliteError>) {
+    fn answer(self: Box<Self>, committed: Result<(), SqliteError>, others: Option<Answers>) {
         let Self { done, reply, .. } = *self;
         // The caller may no longer wait; the write is done nevertheless.
-        _ = reply.send(committed.and_then(|()| done.ok_or(SqliteError::Stopped)));
+        _ = reply.send(Answer { own: committed.and_then(|()| done.ok_or(SqliteError::Stopped)), others });
     }
 }
 
@@ -108,13 +124,29 @@ struct Open {
 
 impl Desk {
     fn serve(mut self, jobs: &Receiver<Box<dyn Job>>) {
-        while let Ok(first) = jobs.recv() {
+        // Those of the last transaction, if its first caller was to give them.
+        let mut left: Option<Answers> = None;
+        loop {
+            let first = match &left {
+                None => jobs.recv().map_err(RecvTimeoutError::from),
+                Some(_) => jobs.recv_timeout(MAX_WAIT),
+            };
+            let first = match first {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    left = None;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             // On a processor that it shares with the callers, this thread is woken by the first write and would commit it
             // before the others are there.
             std::thread::yield_now();
             let mut batch = vec![first];
             batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
-            match self.commit(&mut batch) {
+            let committed = self.commit(&mut batch);
+            left = None;
+            match committed {
                 // One write is wrong, or has no space while others need none. Each gets its own transaction, so that
                 // the others are done.
                 Err(SqliteError::Statement(_) | SqliteError::Full) if batch.len() > 1 => {
@@ -122,10 +154,14 @@ impl Desk {
                         let mut alone = [job];
                         let committed = self.commit(&mut alone);
                         let [job] = alone;
-                        job.answer(committed);
+                        job.answer(committed, None);
                     }
                 }
-                committed => batch.into_iter().for_each(|job| job.answer(committed.clone())),
+                committed => {
+                    let first = batch.swap_remove(0);
+                    left = (!batch.is_empty()).then(|| Answers::new(batch, committed.clone()));
+                    first.answer(committed, left.clone());
+                }
             }
         }
     }
@@ -173,4 +209,86 @@ fn transact(connection: &Connection, file: &File, batch: &mut [Box<dyn Job>]) ->
         connection.prepare_cached("COMMIT")?.execute(())
     };
     work().map(drop).map_err(|error| file.error(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::mpsc::channel;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::options::SqliteOptions;
+
+    type Write<'a> = Pin<Box<dyn Future<Output = Result<i64, SqliteError>> + Send + 'a>>;
+
+    /// Queues two writes while the thread is busy with another, so that they are done in one transaction.
+    async fn two_of_one_transaction(check: impl AsyncFnOnce(Write<'_>, Write<'_>)) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Arc::new(File::new(SqliteOptions::new(&folder.path().join("sessions.db"))));
+        let connection = file.create().unwrap();
+        let writer = Writer::start(connection, file, Arc::default(), 16).unwrap();
+        let (begun, has_begun) = channel();
+        let (go, may_go) = channel();
+        let mut busy: Write<'_> = Box::pin(writer.write(move |_| {
+            begun.send(()).unwrap();
+            may_go.recv().unwrap();
+            Ok(0)
+        }));
+        let count =
+            |connection: &Connection| connection.query_row("SELECT total_changes()", (), |row| row.get(0));
+        let [mut first, mut second]: [Write<'_>; 2] =
+            [Box::pin(writer.write(count)), Box::pin(writer.write(count))];
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(busy.as_mut().poll(&mut cx).is_pending());
+        has_begun.recv().unwrap();
+        for write in [&mut first, &mut second] {
+            assert!(write.as_mut().poll(&mut cx).is_pending());
+        }
+        go.send(()).unwrap();
+        assert_eq!(busy.await.unwrap(), 0);
+        let limit = Duration::from_secs(30);
+        tokio::time::timeout(limit, check(first, second)).await.expect("both are answered");
+    }
+
+    #[test]
+    fn both_callers_of_a_transaction_are_answered_in_whichever_order_they_ask() {
+        store_tests::run(async {
+            two_of_one_transaction(async |first, second| {
+                first.await.unwrap();
+                second.await.unwrap();
+            })
+            .await;
+            two_of_one_transaction(async |first, second| {
+                second.await.unwrap();
+                first.await.unwrap();
+            })
+            .await;
+        });
+    }
+
+    #[test]
+    fn a_first_caller_that_no_longer_waits_holds_up_nobody() {
+        store_tests::run(two_of_one_transaction(async |first, second| {
+            drop(first);
+            second.await.unwrap();
+        }));
+    }
+
+    #[test]
+    fn the_first_caller_answers_the_others() {
+        store_tests::run(async {
+            let (own, others) = (oneshot::channel(), oneshot::channel());
+            let job = |reply| Box::new(Asked { work: |_: &Connection| Ok(1), done: Some(1), reply });
+            let rest: Vec<Box<dyn Job>> = vec![job(others.0)];
+            let answers = Answers::new(rest, Ok(()));
+            job(own.0).answer(Ok(()), Some(answers.clone()));
+            let mut other = others.1;
+            assert!(other.try_recv().unwrap().is_none(), "not before the first has its own");
+            let Answer { own, others } = own.1.await.unwrap();
+            assert_eq!(own.unwrap(), 1);
+            drop(others);
+            assert_eq!(other.try_recv().unwrap().unwrap().own.unwrap(), 1);
+        });
+    }
 }
