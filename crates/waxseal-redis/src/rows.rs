@@ -65,7 +65,7 @@ impl Commands {
         last: &[u8],
         read: fn(Row<'_>) -> Option<T>,
     ) -> Result<Option<Found<T>>, RedisError> {
-        if let Some(owner) = self.last_owners.of(key.public_id()) {
+        if let Some(owner) = self.last_owners.of(key.public_id(), now) {
             if let Some(row) = self.living(key, owner, now, last).await? {
                 return found(&row, read);
             }
@@ -78,7 +78,7 @@ impl Commands {
             match reply.status {
                 1 => {
                     let row = reply.rest.unwrap_or_default();
-                    self.note_owner(key.public_id(), &row);
+                    self.note_owner(key.public_id(), &row, now);
                     found(&row, read)
                 }
                 2 => Ok(Some(Found::Renewed)),
@@ -121,9 +121,9 @@ impl Commands {
     }
 
     /// Notes whose session this row is.
-    fn note_owner(&self, session: PublicId, row: &[u8]) {
+    fn note_owner(&self, session: PublicId, row: &[u8], now: Timestamp) {
         if let Some(row) = Row::new(row) {
-            self.last_owners.note(session, row.tag().and_then(OwnerTag::from_bytes));
+            self.last_owners.note(session, row.tag().and_then(OwnerTag::from_bytes), now);
         }
     }
 
@@ -146,7 +146,7 @@ impl Commands {
         question.durable = true;
         let created = self.settle(&question).await?.status == 1;
         if created {
-            self.note_owner(public_id, &row);
+            self.note_owner(public_id, &row, now);
         }
         Ok(if created { Creation::Created } else { Creation::Taken })
     }
@@ -186,7 +186,7 @@ impl Commands {
         match reply.status {
             0 => Ok(Swap::Gone),
             1 => {
-                self.note_owner(public_id, &row);
+                self.note_owner(public_id, &row, now);
                 Ok(Swap::Done)
             }
             2 => Ok(Swap::Conflict),
