@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod answers;
 mod error;
 mod file;
 mod identity;
+mod job;
 mod log;
 mod options;
 mod readers;

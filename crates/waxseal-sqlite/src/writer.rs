@@ -9,10 +9,10 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
-use crate::answers::Answers;
 use crate::error::SqliteError;
 use crate::file::File;
 use crate::identity::Identity;
+use crate::job::{Answer, Answers, Asked, Job};
 
 /// The largest number of writes in one transaction.
 ///
@@ -55,7 +55,7 @@ impl Writer {
     ) -> Result<T, SqliteError> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(SqliteError::Stopped)?;
-        match queue.try_send(Box::new(Asked { work, done: None, reply })) {
+        match queue.try_send(Box::new(Asked::new(work, reply))) {
             Ok(()) => {
                 let Answer { own, others } = answer.await.map_err(|_| SqliteError::Stopped)?;
                 drop(others);
@@ -75,38 +75,6 @@ impl Drop for Writer {
             // If it panicked, its own message was printed.
             _ = thread.join();
         }
-    }
-}
-
-/// A queued write.
-pub(crate) trait Job: Send {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
-    fn answer(self: Box<Self>, committed: Result<(), SqliteError>, others: Option<Answers>);
-}
-
-struct Asked<W, T> {
-    work: W,
-    done: Option<T>,
-    reply: oneshot::Sender<Answer<T>>,
-}
-
-/// What a caller receives.
-struct Answer<T> {
-    own: Result<T, SqliteError>,
-    /// Those to the other writes of the transaction, if this caller is to give them.
-    others: Option<Answers>,
-}
-
-impl<T: Send, W: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Asked<W, T> {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.done = Some((self.work)(connection)?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), SqliteError>, others: Option<Answers>) {
-        let Self { done, reply, .. } = *self;
-        // The caller may no longer wait; the write is done nevertheless.
-        _ = reply.send(Answer { own: committed.and_then(|()| done.ok_or(SqliteError::Stopped)), others });
     }
 }
 
@@ -273,22 +241,5 @@ mod tests {
             drop(first);
             second.await.unwrap();
         }));
-    }
-
-    #[test]
-    fn the_first_caller_answers_the_others() {
-        store_tests::run(async {
-            let (own, others) = (oneshot::channel(), oneshot::channel());
-            let job = |reply| Box::new(Asked { work: |_: &Connection| Ok(1), done: Some(1), reply });
-            let rest: Vec<Box<dyn Job>> = vec![job(others.0)];
-            let answers = Answers::new(rest, Ok(()));
-            job(own.0).answer(Ok(()), Some(answers.clone()));
-            let mut other = others.1;
-            assert!(other.try_recv().unwrap().is_none(), "not before the first has its own");
-            let Answer { own, others } = own.1.await.unwrap();
-            assert_eq!(own.unwrap(), 1);
-            drop(others);
-            assert_eq!(other.try_recv().unwrap().unwrap().own.unwrap(), 1);
-        });
     }
 }
