@@ -139,7 +139,16 @@ impl Sealer {
         now: u64,
         limits: Limits,
     ) -> Result<Opened, Rejected> {
-        let sealed = sealed.into();
+        self.open_binary(sealed.into(), bound, now, limits)
+    }
+
+    fn open_binary(
+        &self,
+        sealed: Cow<'_, [u8]>,
+        bound: &[u8],
+        now: u64,
+        limits: Limits,
+    ) -> Result<Opened, Rejected> {
         // Step 1, binary form.
         if sealed.len() > MAX_BINARY_BYTES {
             return Err(Reason::TooLong.into());
