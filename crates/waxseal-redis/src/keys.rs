@@ -1,5 +1,7 @@
 //! Names of keys.
 
+use std::{array, fmt};
+
 use sha2::{Digest, Sha256};
 
 use crate::error::RedisError;
@@ -53,11 +55,11 @@ impl Keys {
     }
 
     pub(crate) fn generation(&self, owner: &OwnerTag) -> String {
-        format!("{}{{{}}}:g", self.owners, owner.0)
+        format!("{}{{{}}}:g", self.owners, owner)
     }
 
     pub(crate) fn index(&self, owner: &OwnerTag) -> String {
-        format!("{}{{{}}}:s", self.owners, owner.0)
+        format!("{}{{{}}}:s", self.owners, owner)
     }
 
     pub(crate) fn layout(&self) -> String {
@@ -81,26 +83,32 @@ impl Keys {
 }
 
 /// The name of an owner in keys: 32 hex digits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OwnerTag(String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OwnerTag([u8; Self::BYTES]);
 
 impl OwnerTag {
     pub(crate) const BYTES: usize = 32;
 
     pub(crate) fn of(owner: &str) -> Self {
         let digest = Sha256::digest(owner.as_bytes());
-        Self(digest.iter().take(Self::BYTES / 2).map(|byte| format!("{byte:02x}")).collect())
+        let digit = |half: u8| char::from_digit(half.into(), 16).expect("half of a byte is one digit") as u8;
+        Self(array::from_fn(|at| digit(if at % 2 == 0 { digest[at / 2] >> 4 } else { digest[at / 2] & 15 })))
     }
 
     /// Parses the form in a row.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let tag = std::str::from_utf8(bytes).ok()?;
-        (tag.len() == Self::BYTES && tag.bytes().all(|byte| byte.is_ascii_hexdigit()))
-            .then(|| Self(tag.to_owned()))
+        let tag: [u8; Self::BYTES] = bytes.try_into().ok()?;
+        tag.iter().all(u8::is_ascii_hexdigit).then_some(Self(tag))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        &self.0
+    }
+}
+
+impl fmt::Display for OwnerTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.0).expect("hex digits"))
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::keys::OwnerTag;
 use waxseal_store::{PublicId, Timestamp};
 
-/// The largest number of sessions in one generation, of some 100 bytes each.
-const GENERATION: usize = 32_768;
+/// The largest number of sessions in one generation: those for which a hash map has 131,072 places, in 5.5 MB.
+const GENERATION: usize = 114_688;
 
 /// The longest that a generation is the young one.
 const AGE: Duration = Duration::from_secs(10 * 60);
@@ -32,10 +32,10 @@ impl LastOwners {
     pub(crate) fn of(&self, session: PublicId, now: Timestamp) -> Option<Option<OwnerTag>> {
         let mut generations = self.lock();
         if let Some(owner) = generations.young.get(&session) {
-            return Some(owner.clone());
+            return Some(*owner);
         }
         let owner = generations.old.remove(&session)?;
-        generations.keep(session, owner.clone(), now);
+        generations.keep(session, owner, now);
         Some(owner)
     }
 
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(owners.of(session(1), NOW), None);
         owners.note(session(1), None, NOW);
         assert_eq!(owners.of(session(1), NOW), Some(None));
-        owners.note(session(1), Some(ann.clone()), NOW);
+        owners.note(session(1), Some(ann), NOW);
         assert_eq!(owners.of(session(1), NOW), Some(Some(ann)));
         owners.forget(session(1));
         assert_eq!(owners.of(session(1), NOW), None);
