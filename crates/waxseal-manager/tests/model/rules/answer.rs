@@ -234,7 +234,9 @@ fn judge_unchanged(
         hold!("no cookie is sent merely for freshness", is_due, "after {} ms: {:?}", age(now), sent.key);
     }
     let is_due = is_mirrored && shown.how == How::Asked && age(request.at) >= half + 1_000;
-    // Unless the last question, after the handler, had no answer, or found another revision or none.
+    // Unless the process has ended the session meanwhile, or the last question, after the handler, had no answer, or found
+    // another revision or none.
+    let is_over = world.refused.contains(&(request.process, shown.key));
     let wire = world.wire();
     let last =
         wire.calls.iter().rfind(|call| call.request == at && call.kind == Kind::Confirm && !call.is_loading);
@@ -242,7 +244,7 @@ fn judge_unchanged(
     let is_the_same = told.is_some_and(|told| told.revision == shown.revision);
     hold!(
         "who asks replaces a copy older than half of the grace",
-        !is_due || sent.is_some() || result.is_err() || last.is_some() && !is_the_same,
+        !is_due || is_over || sent.is_some() || result.is_err() || last.is_some() && !is_the_same,
         "after {} ms: {shown:?}",
         age(request.at)
     );
