@@ -85,6 +85,10 @@ impl<'a> Row<'a> {
         Lifespan { expires: moment(49), last_seen: moment(57), created: moment(65), absolute_end: moment(73) }
     }
 
+    pub(crate) fn lives(self, now: Timestamp) -> bool {
+        self.life().expires > now
+    }
+
     pub(crate) fn bond(self) -> Bond {
         Bond::from_bytes(self.chunk(85))
     }

@@ -3,7 +3,7 @@
 use std::iter;
 
 use futures_util::future::try_join_all;
-use redis::{Cmd, Value};
+use redis::{Cmd, ToRedisArgs, Value};
 
 use crate::bond::{OwnerState, Pass};
 use crate::commands::{self, Commands, Listing, Question, UNKNOWN};
@@ -100,22 +100,22 @@ impl Commands {
         last: &[u8],
     ) -> Result<Option<Vec<u8>>, RedisError> {
         let row_key = self.keys.row(key.public_id());
-        let mut read = Cmd::with_capacity(4, row_key.len() + 16);
-        read.arg("GETRANGE").arg(&row_key).arg(0).arg(last);
-        // Read after the row: what the owner ends before that counts.
+        // Read after the row: what the owner ends before that counts. In a cluster it is on another server.
         let beside = owner.as_ref().filter(|_| !self.router.is_cluster());
         let read_state = beside.map(|tag| redis::cmd("GET").arg(self.keys.generation(tag)).take());
-        let mut answers = self.send(&row_key, iter::once(read).chain(read_state)).await?.into_iter();
+        let commands = iter::once(read(&row_key, last)).chain(read_state);
+        let mut answers = self.send(&row_key, commands).await?.into_iter();
         let Some(Value::BulkString(bytes)) = answers.next() else { return Ok(None) };
-        let Some(row) = Row::new(&bytes).filter(|row| row.hash() == *key.hash() && row.life().expires > now)
-        else {
+        let Some(row) = Row::new(&bytes).filter(|row| row.hash() == *key.hash() && row.lives(now)) else {
             return Ok(None);
         };
         let holds = match owner {
             None => row.tag().is_none(),
             Some(tag) if row.tag() != Some(tag.as_bytes()) => false,
-            Some(tag) if self.router.is_cluster() => row.bond().holds(Box::pin(self.state(&tag, now)).await?),
-            Some(_) => row.bond().holds(commands::state(answers.next())?),
+            Some(tag) => row.bond().holds(match answers.next() {
+                Some(state) => commands::state(Some(state))?,
+                None => Box::pin(self.state(&tag, now)).await?,
+            }),
         };
         Ok(holds.then_some(bytes))
     }
@@ -356,9 +356,7 @@ impl Commands {
     pub(crate) async fn heads(&self, public_ids: &[PublicId]) -> Result<Vec<Vec<u8>>, RedisError> {
         try_join_all(public_ids.iter().map(|public_id| async {
             let key = self.keys.row(*public_id);
-            let mut command = redis::cmd("GETRANGE");
-            command.arg(&key).arg(0).arg(row::LAST_OF_HEAD);
-            match self.send(&key, [command]).await?.pop() {
+            match self.send(&key, [read(&key, row::LAST_OF_HEAD)]).await?.pop() {
                 Some(Value::BulkString(head)) => Ok(head),
                 _ => Ok(Vec::new()),
             }
@@ -395,6 +393,13 @@ impl Commands {
     }
 }
 
+/// Reads a row up to this byte; -1 is its last one.
+fn read(row: &str, last: impl ToRedisArgs) -> Cmd {
+    let mut command = Cmd::with_capacity(4, row.len() + 16);
+    command.arg("GETRANGE").arg(row).arg(0).arg(last);
+    command
+}
+
 fn found<T>(row: &[u8], read: fn(Row<'_>) -> Option<T>) -> Result<Option<Found<T>>, RedisError> {
     Row::new(row).and_then(read).map(|found| Some(Found::Living(found))).ok_or(NOT_A_ROW)
 }
@@ -406,7 +411,7 @@ enum Judged<'a> {
 }
 
 fn judge<'a>(head: &'a [u8], owner: &str, state: OwnerState, now: Timestamp) -> Judged<'a> {
-    match Row::new(head).filter(|row| row.is_owned_by(owner) && row.life().expires > now) {
+    match Row::new(head).filter(|row| row.is_owned_by(owner) && row.lives(now)) {
         Some(row) if row.bond().holds(state) => Judged::Lists(row),
         Some(_) => Judged::Ended,
         None => Judged::Other,
