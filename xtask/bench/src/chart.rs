@@ -22,7 +22,7 @@ pub(crate) fn chart(results: &[Measured]) -> String {
         let _ = writeln!(body, "<text class=\"title\" x=\"0\" y=\"{y}\">{}: {title}</text>", work.name());
         y += 12.0;
         for result in results {
-            let ratio = result.works[at].ratio;
+            let ratio = result.ratios()[at];
             let (middle, top, bottom) = (y + BAR / 2.0 + 4.0, y + 2.0, y + BAR - 2.0);
             let end = LABEL_WIDTH + ratio.min(LONGEST_RATIO) * unit;
             let (width, height, before) = (end - LABEL_WIDTH, bottom - top, LABEL_WIDTH - 8.0);

@@ -17,13 +17,21 @@ pub(crate) struct Measured {
     pub(crate) peer: &'static str,
     pub(crate) made_of: &'static [&'static str],
     pub(crate) works: [Figures; Work::COUNT],
+    /// Processor time of the constant page.
+    base: f64,
+}
+
+impl Measured {
+    /// Processor time per request of each work, as a multiple of what the constant page takes.
+    pub(crate) fn ratios(&self) -> [f64; Work::COUNT] {
+        self.works.map(|figures| figures.cpu / self.base)
+    }
 }
 
 /// What is left of the rounds; times in microseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Figures {
-    /// Processor time per request, as a multiple of what the constant page takes.
-    pub(crate) ratio: f64,
+    /// Processor time per request.
     pub(crate) cpu: f64,
     pub(crate) user: f64,
     /// Requests a second.
@@ -55,10 +63,8 @@ pub(crate) fn run(peers: &[Peer], rounds: usize, requests: u64) -> Result<Vec<Me
     let result = |(peer, works): (&Peer, [Vec<Figures>; Work::COUNT])| Measured {
         peer: peer.name,
         made_of: peer.made_of,
-        works: works.map(|samples| {
-            let figures = typical(&samples);
-            Figures { ratio: figures.cpu / base, ..figures }
-        }),
+        works: works.map(|samples| typical(&samples)),
+        base,
     };
     Ok(peers.iter().zip(samples).map(result).collect())
 }
@@ -77,7 +83,6 @@ fn measure(peer: &Peer, cores: &Cores, requests: u64) -> Result<[Figures; Work::
         let timing = load.run(&request.all, request.status, requests, LONGEST)?;
         let cpu = CpuClock::of(server.process())?.since(before, timing.requests);
         figures.push(Figures {
-            ratio: f64::NAN,
             cpu: cpu.total,
             user: cpu.user,
             rate: timing.rate(),
@@ -100,7 +105,6 @@ fn typical(samples: &[Figures]) -> Figures {
     let lower = |figure: fn(&Figures) -> f64| sorted(figure)[quarter];
     let cpu = lower(|figures| figures.cpu);
     Figures {
-        ratio: f64::NAN,
         cpu,
         user: cpu * median(samples.iter().map(|figures| figures.user / figures.cpu).collect()),
         rate: sorted(|figures| figures.rate)[samples.len() - 1 - quarter],

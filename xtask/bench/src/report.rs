@@ -17,7 +17,9 @@ pub(crate) fn report(results: &[Measured], rounds: usize) -> String {
     let names = Work::ALL.map(|work| format!("{} |", work.name())).join(" ");
     let _ = writeln!(text, "| server | {names}\n|---|{}", "---|".repeat(Work::COUNT));
     for result in results {
-        let figures = result.works.map(|figures| format!("{:.1} ({:.2})", figures.user, figures.ratio));
+        let figures = result.works.iter().zip(result.ratios());
+        let figures: Vec<_> =
+            figures.map(|(figures, ratio)| format!("{:.1} ({ratio:.2})", figures.user)).collect();
         let _ = writeln!(text, "| {} | {} |", result.peer, figures.join(" | "));
     }
     let goals = Work::ALL.map(|work| work.goal().map_or(String::new(), |goal| format!("*{goal:.1}*")));
