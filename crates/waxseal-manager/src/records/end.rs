@@ -1,6 +1,6 @@
 //! Ending a session.
 
-use waxseal_store::{Found, RecordHead, RecordKey, Timestamp};
+use waxseal_store::{Found, RecordHead, RecordKey, Revision, Timestamp};
 
 use super::record_store::RecordStore;
 use crate::active_keys::ActiveKeys;
@@ -94,8 +94,11 @@ impl RecordStore {
 
     async fn finish_end(&self, key: RecordKey, reach: Reach, now: Timestamp) -> Result<bool, StoreError> {
         let ended = self.delete(&key, reach, now).await?;
-        if let Some(near) = self.near.as_ref().filter(|_| ended) {
-            near.ended(key.public_id(), now);
+        match &self.near {
+            Some(near) if ended => near.ended(key.public_id(), now),
+            // The queue no longer says that the id is over, and what was noted at the sign-out may be forgotten.
+            Some(near) => near.left(&key, &Revision::UNKNOWN, now),
+            None => {}
         }
         Ok(true)
     }

@@ -38,11 +38,12 @@ pub(super) struct Living {
 }
 
 impl RecordStore {
-    /// Finds the session of `id` in its record.
+    /// Finds the session of `id`, which came in a token of `revision`, in its record.
     pub(super) async fn find(
         &self,
         keys: &ActiveKeys,
         id: &KeyedId,
+        revision: &Revision,
         now: Timestamp,
     ) -> Result<Find, StoreError> {
         let key = id.key();
@@ -55,7 +56,7 @@ impl RecordStore {
             Some(Found::Living(record)) => record,
             Some(Found::Renewed) => return Ok(Find::Renewed),
             None => {
-                self.note_gone(&key, at);
+                self.note_gone(&key, revision, at);
                 return Ok(Find::Absent);
             }
         };
@@ -81,7 +82,8 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<Visit, StoreError> {
         // Not awaited with what was found, so that the future has no space for it.
-        let found = self.find(keys, &token.id, now).await?;
+        let revision = brought.unwrap_or(Revision::UNKNOWN);
+        let found = self.find(keys, &token.id, &revision, now).await?;
         let (mut record, content) = match found {
             Find::Living(Living { revision, confirmed, content }) => {
                 self.counts.records.increment(1);
@@ -128,7 +130,7 @@ impl RecordStore {
             Some(Found::Living(_)) => Err(Error::Contended),
             Some(Found::Renewed) => Err(Error::RENEWED),
             None => {
-                self.note_copy_gone(&key, &record.revision, at);
+                self.note_gone(&key, &record.revision, at);
                 Err(Error::GONE)
             }
         }

@@ -154,7 +154,7 @@ impl MirroredSessions {
             }
             Ok(Some(Found::Renewed)) => Ok(Err(copy.token)),
             Ok(None) => {
-                self.records.note_copy_gone(&key, &copy.revision, ConfirmedAt::by_answer(at));
+                self.records.note_gone(&key, &copy.revision, ConfirmedAt::by_answer(at));
                 Ok(Ok(self.records.gone(keys)))
             }
             Err(error) if error.fault().passes() && access == Access::Read => {

@@ -30,6 +30,9 @@ pub(crate) struct NearCache {
     latest: AtomicU64,
     /// Until this time no copy is trusted by its own time, because entries about ended sessions were forgotten.
     distrust_until: AtomicU64,
+    /// When that last happened. Until then the store may have been asked about a session before its forgotten end, so
+    /// the answers make nothing known.
+    forgot: AtomicU64,
     freshness: Freshness,
 }
 
@@ -41,8 +44,8 @@ struct Entry {
     /// When the revision was revalidated, or the end was noticed.
     at: Timestamp,
     status: Status,
-    /// The session had another id in this process before, and only this entry says that the other id is old. For an
-    /// entry with status `Ended`: the session continues under another id.
+    /// This process knows of another id of the session that is over, and only this entry says so. For an entry with
+    /// status `Ended`: the session continues under another id.
     renewed: bool,
 }
 
@@ -95,6 +98,7 @@ impl NearCache {
             owners_ended: AtomicUsize::new(0),
             latest: AtomicU64::new(0),
             distrust_until: AtomicU64::new(0),
+            forgot: AtomicU64::new(0),
             freshness,
         }
     }
@@ -125,7 +129,7 @@ impl NearCache {
         let (near, copy) = match self.owner_ended(owner) {
             // A revalidation after the end counts, whichever clock it was measured by.
             Some(ended) if near.is_none_or(|at| at <= ended) => {
-                (None, copy && sealed >= ended.after(CLOCKS_APART))
+                (None, copy && sealed > ended.after(CLOCKS_APART))
             }
             _ => (near, copy),
         };
@@ -157,21 +161,17 @@ impl NearCache {
         let entry = Entry { key: *key, revision: *revision, at, status: Status::Living, renewed: false };
         let mut shard = self.shard(key.public_id());
         match shard.get_mut(&key.public_id()) {
+            Some(known) => known.advance(entry, self.keep),
+            None if at.as_millis() <= self.forgot.load(Ordering::Acquire) => {}
             None => {
                 self.make_room(&mut shard, at);
                 shard.insert(key.public_id(), entry);
             }
-            Some(known) => known.advance(entry, self.keep),
         }
     }
 
-    /// Notes that no session is alive under `key`.
-    pub(crate) fn gone(&self, key: &RecordKey, at: Timestamp) {
-        self.note(key, Revision::UNKNOWN, at, Status::IdGone);
-    }
-
-    /// Notes that no session is alive under `key`, the id of a copy of `revision`.
-    pub(crate) fn copy_gone(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+    /// Notes that no session is alive under `key`, the id in a token of `revision`.
+    pub(crate) fn gone(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
         self.note_later(key, revision, at, Status::IdGone);
         self.note(key, *revision, at, Status::IdGone);
     }
@@ -207,7 +207,8 @@ impl NearCache {
             Some(known) if known.key == *key && known.status < status => {
                 (known.status, known.at) = (status, known.at.max(at));
             }
-            // It is another id of the session, about which this answer says nothing, or the status is known already.
+            // It is an older id, or one of unknown age. This entry alone keeps its copies from passing for fresh.
+            Some(known) if known.key != *key && known.status != Status::Ended => known.renewed = true,
             Some(_) => {}
         }
     }
@@ -263,7 +264,7 @@ impl NearCache {
     /// Notes that all sessions of `owner` were ended by a call at the time `at`, which has just been answered.
     /// Questions that were sent before this answer no longer count, even if they were sent after the call.
     pub(crate) fn owner_ended_at(&self, owner: &str, at: Timestamp) {
-        let at = at.max(Timestamp::from_millis(self.latest.load(Ordering::Acquire)));
+        let at = at.max(self.latest());
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         owners.retain(|_, ended| at.is_within(self.keep, *ended));
         if owners.len() >= MAX_OWNERS {
@@ -289,8 +290,14 @@ impl NearCache {
         now.as_millis() < self.distrust_until.load(Ordering::Acquire)
     }
 
+    /// Notes that entries about ended sessions are forgotten at this time.
     fn distrust(&self, at: Timestamp) {
         self.distrust_until.fetch_max(at.after(self.keep).as_millis(), Ordering::AcqRel);
+        self.forgot.fetch_max(at.max(self.latest()).as_millis(), Ordering::AcqRel);
+    }
+
+    fn latest(&self) -> Timestamp {
+        Timestamp::from_millis(self.latest.load(Ordering::Acquire))
     }
 
     /// Forgets entries that are no longer of use, and frees their memory. Without this, the cache would reach its
@@ -420,7 +427,7 @@ mod tests {
         assert_eq!(near.standing(&id.key(), Some("severus")), Standing::Living(at(2)));
         near.confirmed(&id.key(), &revision(2), at(4));
         assert_eq!(standing(&near), Standing::Living(at(4)), "begun after it");
-        near.gone(&id.key(), at(5));
+        near.gone(&id.key(), &Revision::UNKNOWN, at(5));
         assert_eq!(standing(&near), Standing::Unknown, "it may live under another id");
         near.ended(id.public_id(), at(6));
         assert_eq!(standing(&near), Standing::Ended);
@@ -479,7 +486,7 @@ mod tests {
         assert_eq!(look(&cache, &key, 3, "", at(2)), confirmed(1));
         assert_eq!(look(&cache, &key, 2, "", at(2)), Seen::MustRevalidate);
         assert_eq!(look(&cache, &key, 4, "", at(2)), NOTHING);
-        cache.gone(&key, at(3));
+        cache.gone(&key, &Revision::UNKNOWN, at(3));
         cache.confirmed(&key, &revision(9), at(4));
         assert_eq!(look(&cache, &key, 9, "", at(4)), Seen::Gone);
     }
@@ -489,10 +496,10 @@ mod tests {
         let cache = cache(1_000);
         let old = SessionId::generate().unwrap();
         let (old, new) = (old.key(), old.renewed().unwrap().key());
-        cache.gone(&old, NOW);
+        cache.gone(&old, &Revision::UNKNOWN, NOW);
         assert_eq!(look(&cache, &new, 2, "", NOW), Seen::MustRevalidate);
         cache.confirmed(&new, &revision(2), at(1));
-        cache.gone(&old, at(2));
+        cache.gone(&old, &Revision::UNKNOWN, at(2));
         assert_eq!(look(&cache, &new, 2, "", at(2)), confirmed(1));
         assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::MustRevalidate);
         cache.ended(new.public_id(), at(3));
@@ -511,20 +518,20 @@ mod tests {
             cache.confirmed(&old, &revision(1), NOW);
             match status {
                 Status::Left => cache.left(&old, &revision(1), at(1)),
-                Status::IdGone => cache.gone(&old, at(1)),
+                Status::IdGone => cache.gone(&old, &Revision::UNKNOWN, at(1)),
                 _ => {}
             }
-            cache.copy_gone(&new, &revision(2), at(2));
+            cache.gone(&new, &revision(2), at(2));
             assert_eq!(look(&cache, &new, 2, "", at(2)), Seen::Gone, "{case}");
             assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::MustRevalidate, "{case}");
         }
         let cache = cache(1_000);
         cache.confirmed(&new, &revision(2), NOW);
-        cache.copy_gone(&old, &revision(1), at(1));
+        cache.gone(&old, &revision(1), at(1));
         assert_eq!(look(&cache, &new, 2, "", at(1)), confirmed(0), "an older id says nothing of it");
         cache.doubted(&new, &revision(2), at(2));
         let third = id.renewed().unwrap().key();
-        cache.copy_gone(&third, &revision(3), at(3));
+        cache.gone(&third, &revision(3), at(3));
         assert_eq!(look(&cache, &third, 3, "", at(3)), Seen::MustRevalidate, "a doubt stays");
     }
 
@@ -534,13 +541,17 @@ mod tests {
         let (old, new, newest) = (id.key(), id.renewed().unwrap().key(), id.renewed().unwrap().key());
         type Notes = fn(&NearCache, &RecordKey);
         let notes: [(&str, Notes, Seen); 2] = [
-            ("a copy of it came", |cache, key| cache.copy_gone(key, &revision(5), at(1)), NOTHING),
-            ("nobody said how old it is", |cache, key| cache.gone(key, at(1)), Seen::MustRevalidate),
+            ("a copy of it came", |cache, key| cache.gone(key, &revision(5), at(1)), NOTHING),
+            (
+                "nobody said how old it is",
+                |cache, key| cache.gone(key, &Revision::UNKNOWN, at(1)),
+                Seen::MustRevalidate,
+            ),
         ];
         for (case, gone, beyond) in notes {
             let cache = cache(1_000);
             gone(&cache, &new);
-            cache.copy_gone(&old, &revision(4), at(2));
+            cache.gone(&old, &revision(4), at(2));
             assert_eq!(look(&cache, &new, 5, "", at(2)), Seen::Gone, "{case}");
             assert_eq!(look(&cache, &old, 4, "", at(2)), Seen::MustRevalidate, "{case}");
             assert_eq!(look(&cache, &newest, 6, "", at(2)), beyond, "{case}");
@@ -573,7 +584,7 @@ mod tests {
             let cache = cache(1_000);
             cache.confirmed(&second, &revision(4), at(1));
             if is_gone {
-                cache.gone(&second, at(2));
+                cache.gone(&second, &Revision::UNKNOWN, at(2));
             }
             assert_eq!(look(&cache, &third, 5, "", at(2)), NOTHING, "{case}: renewed elsewhere");
             assert_eq!(look(&cache, &first, 3, "", at(2)), Seen::MustRevalidate, "{case}: an id from before");
@@ -605,12 +616,12 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_confirmed_a_minute_after_an_owners_end_is_good_whatever_the_clock() {
+    fn a_copy_confirmed_more_than_a_minute_after_an_owners_end_is_good_whatever_the_clock() {
         let (cache, key) = (cache(1_000), SessionId::generate().unwrap().key());
         cache.confirmed(&key, &revision(1), at(1));
         cache.owner_ended_at("albus", at(2));
         for (sealed, counter, seen) in
-            [(61, 1, Seen::MustRevalidate), (61, 2, Seen::MustRevalidate), (62, 1, NOTHING), (62, 2, NOTHING)]
+            [(62, 1, Seen::MustRevalidate), (62, 2, Seen::MustRevalidate), (63, 1, NOTHING), (63, 2, NOTHING)]
         {
             let found = look_sealed(&cache, &key, counter, "albus", at(sealed), at(70));
             assert_eq!(found, seen, "sealed at {sealed}, revision {counter}");
@@ -626,11 +637,30 @@ mod tests {
             if is_known {
                 cache.confirmed(&old, &revision(1), NOW);
             }
-            cache.gone(&old, at(1));
+            cache.gone(&old, &Revision::UNKNOWN, at(1));
             cache.confirmed(&new, &revision(2), at(1));
             assert_eq!(look(&cache, &new, 2, "", at(1)), confirmed(1));
             cache.confirmed(&neighbour(&old), &revision(1), at(2));
             assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::MustRevalidate);
+        }
+    }
+
+    #[test]
+    fn forgetting_a_later_id_than_one_that_is_gone_costs_confirms_and_nothing_else() {
+        let notes: [fn(&NearCache, &RecordKey); 3] = [
+            |cache, key| cache.gone(key, &revision(1), at(1)),
+            |cache, key| cache.left(key, &revision(1), at(1)),
+            |cache, key| cache.doubted(key, &revision(1), at(1)),
+        ];
+        for (number, note) in notes.iter().enumerate() {
+            let cache = cache(SHARDS);
+            let old = SessionId::generate().unwrap();
+            let (old, new) = (old.key(), old.renewed().unwrap().key());
+            cache.confirmed(&new, &revision(2), at(1));
+            note(&cache, &old);
+            assert_eq!(look(&cache, &new, 2, "", at(1)), confirmed(1), "note {number}");
+            cache.confirmed(&neighbour(&old), &revision(1), at(2));
+            assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::MustRevalidate, "note {number}");
         }
     }
 
@@ -658,7 +688,7 @@ mod tests {
         let (cache, id) = (cache(1_000), SessionId::generate().unwrap());
         let (one, other) = (id.key(), id.renewed().unwrap().key());
         cache.confirmed(&one, &revision(1), NOW);
-        cache.copy_gone(&other, &revision(1), at(1));
+        cache.gone(&other, &revision(1), at(1));
         assert_eq!(look(&cache, &one, 1, "", at(1)), confirmed(0));
     }
 
@@ -699,7 +729,7 @@ mod tests {
         let cache = cache(SHARDS);
         let gone = SessionId::generate().unwrap().key();
         cache.confirmed(&gone, &revision(1), NOW);
-        cache.gone(&gone, at(300));
+        cache.gone(&gone, &Revision::UNKNOWN, at(300));
         let other = neighbour(&gone);
         cache.confirmed(&other, &revision(1), at(400));
         assert_eq!(
@@ -725,7 +755,7 @@ mod tests {
     fn it_holds_no_more_sessions_than_asked_for() {
         let notes: [fn(&NearCache, &RecordKey); 5] = [
             |cache, key| cache.confirmed(key, &revision(1), NOW),
-            |cache, key| cache.gone(key, NOW),
+            |cache, key| cache.gone(key, &Revision::UNKNOWN, NOW),
             |cache, key| cache.left(key, &revision(1), NOW),
             |cache, key| cache.doubted(key, &revision(1), NOW),
             |cache, key| cache.ended(key.public_id(), NOW),
@@ -787,6 +817,27 @@ mod tests {
             "forgotten, so no copy is trusted"
         );
         assert_eq!(look(&cache, &ended, 1, "another", at(1)), Seen::Gone);
+        cache.confirmed(&living, &revision(1), at(1));
+        assert_eq!(look(&cache, &living, 1, "0", at(1)), Seen::MustRevalidate, "asked before");
+    }
+
+    #[test]
+    fn an_answer_from_before_a_forgotten_end_makes_nothing_known() {
+        let cache = cache(SHARDS);
+        let ended = SessionId::generate().unwrap().key();
+        let (other, third) = (neighbour(&ended), neighbour(&ended));
+        cache.asking(at(3));
+        cache.ended(ended.public_id(), at(2));
+        cache.ended(other.public_id(), at(2));
+        // The store was asked until second 3, and the answers come now.
+        for seconds in [2, 3] {
+            cache.confirmed(&ended, &revision(1), at(seconds));
+            assert_eq!(look(&cache, &ended, 1, "", at(3)), Seen::MustRevalidate, "asked at {seconds}");
+        }
+        assert_eq!(look(&cache, &other, 1, "", at(3)), Seen::Gone, "an answer without a place takes none");
+        cache.confirmed(&third, &revision(1), at(4));
+        let confirmed_here = Seen::Good { near: Some(at(4)), copy: false };
+        assert_eq!(look(&cache, &third, 1, "", at(4)), confirmed_here);
     }
 
     #[test]

@@ -106,17 +106,10 @@ impl RecordStore {
         }
     }
 
-    /// Notes the store's answer that no session is alive under `key`.
-    pub(super) fn note_gone(&self, key: &RecordKey, at: ConfirmedAt) {
+    /// Notes the store's answer that no session is alive under `key`, the id in a token of `revision`.
+    pub(super) fn note_gone(&self, key: &RecordKey, revision: &Revision, at: ConfirmedAt) {
         if let Some(near) = &self.near {
-            near.gone(key, at.time());
-        }
-    }
-
-    /// Notes the store's answer that no session is alive under `key`, the id of a copy of `revision`.
-    pub(super) fn note_copy_gone(&self, key: &RecordKey, revision: &Revision, at: ConfirmedAt) {
-        if let Some(near) = &self.near {
-            near.copy_gone(key, revision, at.time());
+            near.gone(key, revision, at.time());
         }
     }
 

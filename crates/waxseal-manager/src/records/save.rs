@@ -289,7 +289,7 @@ impl RecordStore {
             return Ok(ControlFlow::Continue(known));
         }
         let Draft { closed, keys, .. } = draft;
-        match self.find(keys, &record.id, now).await? {
+        match self.find(keys, &record.id, &record.revision, now).await? {
             Find::Living(Living { revision, confirmed, content }) => {
                 let content = Arc::new(draft.replay_over(content)?);
                 Ok(ControlFlow::Continue((Base::new(record.id.clone(), revision, confirmed), content)))

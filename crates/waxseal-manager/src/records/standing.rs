@@ -1,6 +1,6 @@
 //! What is known about a record, for those who watch its session.
 
-use waxseal_store::{Found, RecordHead, RecordKey, Timestamp};
+use waxseal_store::{Found, RecordHead, RecordKey, Revision, Timestamp};
 
 use super::near_cache::Standing;
 use super::record_store::RecordStore;
@@ -33,7 +33,7 @@ impl RecordStore {
         match &found {
             Some(Found::Living(head)) => self.note(key, &head.revision, at),
             Some(Found::Renewed) => {}
-            None => self.note_gone(key, at),
+            None => self.note_gone(key, &Revision::UNKNOWN, at),
         }
         Ok(found)
     }

@@ -65,7 +65,7 @@ impl RecordStore {
         let confirmed = self.just_written(write.record.life, now);
         match write.renewal {
             Some(new) => {
-                self.note_gone(&write.old, confirmed.at);
+                self.note_gone(&write.old, &write.expected, confirmed.at);
                 Base::new(new, write.record.revision, confirmed)
             }
             None => Base { revision: write.record.revision, confirmed, ..base },
@@ -105,11 +105,9 @@ impl RecordStore {
                 }
             };
             let error = match answer {
-                // The conflict may be with an earlier attempt of this write.
-                Ok(swap) if swap != Swap::Done && inquiries > 0 && self.is_done(write, now).await? => {
-                    return Ok(Swap::Done);
+                Ok(swap) if swap != Swap::Done && inquiries > 0 => {
+                    return self.refused(write, swap, now).await;
                 }
-                Ok(Swap::Conflict) if inquiries > 0 => return Err(unknown()),
                 Ok(swap) => return Ok(swap),
                 Err(error) if error.fault() == Fault::Outage => error,
                 // This attempt was not done, but an earlier one may have been.
@@ -122,10 +120,7 @@ impl RecordStore {
             }
             self.pause(inquiries).await;
             match self.fate(write, now).await {
-                // What a read finds may be unconfirmed.
-                Ok(Fate::Done) => {
-                    return Ok(self.store.confirm(&write.key(), now).await.map(|()| Swap::Done)?);
-                }
+                Ok(Fate::Done) => return self.confirmed(write, now).await,
                 Ok(Fate::NotYet) => {}
                 Ok(Fate::Gone) => return Ok(Swap::Gone),
                 // Another write came before or after it, so the outcome is unknown.
@@ -134,8 +129,21 @@ impl RecordStore {
         }
     }
 
-    async fn is_done(&self, write: &Write, now: Timestamp) -> Result<bool, Error> {
-        Ok(matches!(self.fate(write, now).await?, Fate::Done))
+    /// What happened to a write that was refused after an attempt whose answer was lost: it may be that attempt that made
+    /// the store refuse this one.
+    async fn refused(&self, write: &Write, swap: Swap, now: Timestamp) -> Result<Swap, Error> {
+        match self.fate(write, now).await? {
+            Fate::Done => self.confirmed(write, now).await,
+            Fate::Gone => Ok(Swap::Gone),
+            // Only this request knows the id under which it would have renewed the session, so another has renewed it.
+            Fate::Unknown if swap == Swap::Gone && write.renewal.is_some() => Ok(Swap::Gone),
+            Fate::Unknown | Fate::NotYet => Err(unknown()),
+        }
+    }
+
+    /// Confirms a write that a read has found done: what a read finds may be unconfirmed.
+    async fn confirmed(&self, write: &Write, now: Timestamp) -> Result<Swap, Error> {
+        Ok(self.store.confirm(&write.key(), now).await.map(|()| Swap::Done)?)
     }
 
     async fn fate(&self, write: &Write, now: Timestamp) -> Result<Fate, StoreError> {

@@ -580,6 +580,29 @@ async fn a_sign_out_while_the_store_is_away_is_made_up_for() {
     }
 }
 
+/// The store was away for longer than what was noted of the sign-out is kept, and the session had got another id elsewhere.
+#[tokio::test]
+async fn a_sign_out_of_long_ago_is_remembered_when_the_store_has_nothing_to_end() {
+    let store = new_store();
+    let [here, elsewhere] = [0; 2].map(|_| sessions(Place::Mirrored, store.clone()));
+    let token = visitor(&here, at(0), |session| session.sign_in("albus", at(0)).unwrap()).await;
+    let session = change(&here, &token, at(1)).await;
+    session.destroy().unwrap();
+    store.set_away(true);
+    assert_eq!(here.commit(&session, at(1)).await.unwrap(), Outcome::Remove);
+    here.maintain(|| at(900)).await.unwrap_err();
+    store.set_away(false);
+    let session = change(&elsewhere, &token, at(900)).await;
+    session.insert("name", "Albus").unwrap();
+    let copy = commit(&elsewhere, &session, &token, at(900)).await.unwrap();
+    let session = change(&elsewhere, &copy, at(900)).await;
+    session.renew().unwrap();
+    commit(&elsewhere, &session, &copy, at(900)).await.unwrap();
+    assert!(read(&here, &copy, at(901)).await.is_new(), "the end waits");
+    assert_eq!(here.finish_ends(at(901)).await.unwrap(), 0);
+    assert!(read(&here, &copy, at(901)).await.is_new(), "its copy is confirmed first, however fresh");
+}
+
 #[tokio::test]
 async fn who_comes_with_an_old_id_gets_no_cookie_for_a_minute_and_is_a_stranger_then() {
     for place in BOTH {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use waxseal_crypto::Keyring;
 use waxseal_manager::{Access, Error, Outcome, SessionManager, WhenAway};
-use waxseal_session::Error as SessionError;
+use waxseal_session::{Error as SessionError, Session};
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
 use waxseal_store::{Fault, MemoryStore, Timestamp};
 
@@ -334,6 +334,41 @@ async fn what_becomes_of_a_save_is_found_out_whatever_becomes_of_its_answers() {
             let case = format!("{place:?}, {script:?}, {theirs_before:?}");
             assert_eq!(save_scripted(place, script, theirs_before).await, expected, "{case}");
         }
+    }
+}
+
+/// The first attempt may have been done before the other's, and its change may be in the session that they renewed.
+#[tokio::test]
+async fn a_save_whose_answer_was_lost_before_another_renewed_the_session_is_not_said_to_be_refused() {
+    type Theirs = fn(&Session) -> Result<(), SessionError>;
+    let theirs: [(Theirs, bool); 2] =
+        [(|session| session.renew(), true), (|session| session.destroy(), false)];
+    for (place, (their_change, is_open)) in
+        BOTH.into_iter().flat_map(|place| theirs.map(|case| (place, case)))
+    {
+        let meddler = Meddler::scripted(&[Replacing::Lost]);
+        let memory = meddler.inner.clone();
+        let store = FaultyStore::new(meddler);
+        let here = sessions(place, store.clone());
+        let token = visitor(&here, at(0), |session| session.insert("sum", 0).unwrap()).await;
+        let session = change(&here, &token, at(1)).await;
+        session.add("sum", 1).unwrap();
+        let (there, copy, mut updates) = (sessions(place, memory), token.clone(), 0);
+        store.decide_with(move |operation| {
+            updates += usize::from(operation == Operation::Update);
+            if operation == Operation::Update && updates == 2 {
+                at_once(async {
+                    let session = change(&there, &copy, at(1)).await;
+                    their_change(&session).unwrap();
+                    there.commit(&session, at(1)).await.unwrap();
+                });
+            }
+            Turn::Work
+        });
+        let saved = here.commit(&session, at(1)).await;
+        let is_unknown = matches!(saved, Err(Error::Unavailable(_)));
+        let is_over = matches!(saved, Err(Error::Session(SessionError::Gone)));
+        assert!(if is_open { is_unknown } else { is_over }, "{place:?}, {is_open}: {saved:?}");
     }
 }
 

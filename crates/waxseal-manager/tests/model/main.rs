@@ -103,7 +103,7 @@ const STEPS: usize = 60;
 /// Cases of an everyday run, in each state.
 const CASES: u32 = 1_000;
 /// Cases of a long run, in each state.
-const MANY_CASES: u32 = 20_000;
+const MANY_CASES: u32 = 60_000;
 /// Cases within which a rule that is broken on purpose must be found.
 const SABOTAGED_CASES: u32 = 2_000;
 

@@ -38,8 +38,6 @@ pub(crate) struct World {
     pub(crate) refused: HashSet<(usize, RecordKey)>,
     /// Ids of sessions that a request signed out of, and was told so.
     pub(crate) signed_out: Vec<RecordKey>,
-    /// Ids of sessions that requests without a proof of their device ended, or may have.
-    pub(crate) ended_unproven: Vec<RecordKey>,
     /// The number of times that a process got another keyring.
     pub(crate) promotions: usize,
     /// Device cookies that a thief has.
@@ -150,7 +148,6 @@ impl World {
             renewed: HashMap::new(),
             refused: HashSet::new(),
             signed_out: Vec::new(),
-            ended_unproven: Vec::new(),
             rings,
         }
     }
@@ -221,6 +218,14 @@ impl World {
     /// A thief copies a browser's device cookie.
     pub(crate) fn steal(&mut self, browser: usize) {
         self.stolen.extend(self.browsers[browser].proof);
+    }
+
+    /// Whether a request without a proof of its device has ended the session, or may have.
+    pub(crate) fn may_be_ended_unproven(&self, public_id: PublicId) -> bool {
+        self.requests.iter().any(|request| {
+            let key = request.notes.try_lock().ok().and_then(|notes| request.ends_unproven(&notes));
+            key.is_some_and(|key| key.public_id() == public_id)
+        })
     }
 
     /// The tie of the session under `key`, once the store had it.
@@ -445,9 +450,7 @@ impl World {
         let notes = self.requests[at].notes.lock().unwrap();
         let (shown, has_ended) = (notes.loaded.flatten(), notes.has_ended);
         let destroys = act.destroys() || notes.has_met_another;
-        // Who proves no device can end the session that came, or sign in in its place, and sees nothing of it.
-        let ends_unproven = notes.is_unproven && (destroys || act == Act::SignIn);
-        let unproven = self.requests[at].token.as_ref().filter(|_| ends_unproven).map(|token| token.key);
+        let unproven = self.requests[at].ends_unproven(&notes);
         self.coupons.extend(notes.took.filter(|_| result.is_ok()));
         if let Some(key) = sent.map(|sent| sent.key).or(shown.map(|shown| shown.key)) {
             let promises = self.promises.entry(key.public_id()).or_default();
@@ -463,7 +466,6 @@ impl World {
             let ended = (0..wire.calls.len()).filter(mine).flat_map(|call| wire.truth.ended_by(call));
             self.refused.extend(ended.map(|key| (process, key)));
         }
-        self.ended_unproven.extend(unproven);
         if let Some(key) = unproven.filter(|_| result.is_ok()) {
             self.refused.insert((process, key));
             self.signed_out.push(key);
@@ -481,6 +483,15 @@ impl World {
         let shown: Vec<_> = (0..self.requests.len()).filter(has_shown).collect();
         let wire = self.wire();
         shown.into_iter().filter_map(|at| wire.wrote(at)).min()
+    }
+}
+
+impl Request {
+    /// The id whose session this request ends without being shown it: who proves no device can do that, or sign in in its
+    /// place.
+    fn ends_unproven(&self, notes: &Notes) -> Option<RecordKey> {
+        let ends = self.act.destroys() || notes.has_met_another || self.act == Act::SignIn;
+        self.token.as_ref().filter(|_| notes.is_unproven && ends).map(|token| token.key)
     }
 }
 

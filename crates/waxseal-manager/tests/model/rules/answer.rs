@@ -88,7 +88,8 @@ fn judge_token(world: &World, at: usize, notes: &Notes, sent: &Sent) -> Result<(
     match notes.loaded.flatten() {
         None => {
             let Some(token) = &request.token else { return Ok(()) };
-            if begins(request.act) {
+            // Who proves no device begins a session of their own, as anybody may.
+            if begins(request.act) || notes.is_unproven {
                 return Ok(());
             }
             // A tombstone says so for a minute since it was sent, by the clock of the process that left it.

@@ -101,8 +101,12 @@ fn judge_copy(
         token.sealed
     );
     let newer = wire.calls.iter().find(|call| {
-        // A revalidation after a lost write is about that write alone.
-        let is_noted = call.kind != Kind::Confirm && call.process == request.process;
+        // A revalidation after a lost write is about that write alone. A record that was sealed more than a minute in the
+        // future does not open: by another's clock, while this was slow.
+        let begun = world.requests.get(call.request).map(|request| request.begun);
+        let slow = call.done.zip(begun).map_or(0, |(done, begun)| done - begun);
+        let opens = call.kind != Kind::Load || world.setup.apart_millis() + slow <= 60_000;
+        let is_noted = call.kind != Kind::Confirm && opens && call.process == request.process;
         call.told.filter(|_| is_noted && call.was_answered()).is_some_and(|told| {
             told.key.is_some_and(|key| key.public_id() == shown.key.public_id())
                 && told.revision.map(|revision| revision.counter())
@@ -160,8 +164,9 @@ fn judge_new_session(world: &World, request: &Request) -> Result<(), Violation> 
     let wire = world.wire();
     // A token that was sealed more than a minute in the future does not open: by another's clock, while this was slow.
     let is_future = world.setup.apart_millis() + world.clock.true_millis() - request.begun > 60_000;
-    let mut all_ended = world.signed_out.iter().chain(&world.ended_unproven);
-    let signed_out = all_ended.any(|key| key.public_id() == token.key.public_id());
+    let public_id = token.key.public_id();
+    let signed_out = world.signed_out.iter().any(|key| key.public_id() == public_id)
+        || world.may_be_ended_unproven(public_id);
     hold!(
         "a living session's visitor is shown it",
         wire.truth.ended(&token.key).is_some() || signed_out || is_future || is_hidden,
