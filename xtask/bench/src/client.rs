@@ -31,10 +31,16 @@ pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Result<Answer> {
         }
     };
     let text = String::from_utf8_lossy(&bytes[..length]);
-    let (head, body) = text.split_once("\r\n\r\n").expect("a whole answer has a head");
-    let cookie = head.lines().find_map(|line| field(line, "set-cookie"));
-    let cookie = cookie.map(|cookie| cookie.split(';').next().unwrap_or_default().to_owned());
+    let (_, body) = text.split_once("\r\n\r\n").expect("a whole answer has a head");
+    let cookie = cookie(&bytes).map(str::to_owned);
     Ok(Answer { status: status(&bytes)?, cookie, body: body.to_owned() })
+}
+
+/// The cookie that the answer sets, as the browser sends it.
+pub(crate) fn cookie(answer: &[u8]) -> Option<&str> {
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = str::from_utf8(&answer[..head]).ok()?;
+    head.lines().find_map(|line| field(line, "set-cookie"))?.split(';').next()
 }
 
 /// The length of the answer at the start of `bytes`, if it has all come.

@@ -110,18 +110,18 @@ fn connections(text: &mut String) -> Result<bool> {
     let (mut memory, mut cpu) = (Vec::new(), Vec::new());
     for size in SIZES {
         let server = ours.start(&cores)?;
-        let request = Work::Read.prepare(server.address)?;
+        let mut request = Work::Read.prepare(server.address)?;
         // So that what the first request of all sets up is not counted.
         exchange(server.address, &get("/plain", ""))?;
         let before = resident_bytes(server.process())?;
         let mut load = Load::connect(server.address, size as usize)?;
         let limit = Duration::from_secs(20);
-        load.run(&request.all, request.status, u64::from(size), limit)?;
+        load.run(&mut request, u64::from(size), limit)?;
         sleep(Duration::from_millis(200));
         let after = resident_bytes(server.process())?;
         memory.push(after.saturating_sub(before) as f64 / f64::from(size));
         let start = CpuClock::of(server.process())?;
-        let timing = load.run(&request.all, request.status, 60_000, limit).context("under connections")?;
+        let timing = load.run(&mut request, 60_000, limit).context("under connections")?;
         cpu.push(CpuClock::of(server.process())?.since(start, timing.requests).total);
     }
     let good = table(

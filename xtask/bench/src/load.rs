@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::client;
+use crate::work::Requests;
 
 /// Longer than any answer measured.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -24,6 +25,8 @@ pub(crate) struct Load {
 struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,
+    /// The number of the request that is on its way.
+    request: usize,
     sent: Instant,
 }
 
@@ -49,28 +52,22 @@ impl Load {
             stream.set_nodelay(true)?;
             let mut stream = TcpStream::from_std(stream);
             poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
-            Ok(Connection { stream, answer: Vec::new(), sent: Instant::now() })
+            Ok(Connection { stream, answer: Vec::new(), request: 0, sent: Instant::now() })
         };
         let connections = (0..connections).map(connect).collect::<Result<_>>()?;
         Ok(Self { poll, connections })
     }
 
-    /// Sends the `requests` in turn, again and again, until `count` are answered or the time is over, and expects this
-    /// status of each.
-    pub(crate) fn run(
-        &mut self,
-        requests: &[Vec<u8>],
-        status: u16,
-        count: u64,
-        limit: Duration,
-    ) -> Result<Timing> {
+    /// Sends the `requests` in turn, again and again, until `count` are answered or the time is over, and expects their
+    /// status of each. Whoever is sent a new cookie sends it from then on.
+    pub(crate) fn run(&mut self, requests: &mut Requests, count: u64, limit: Duration) -> Result<Timing> {
         let start = Instant::now();
         let mut latencies = Vec::with_capacity(usize::try_from(count)?);
         let mut sent = 0;
-        let mut requests = requests.iter().cycle();
-        let mut next = || requests.next().context("no request to send");
+        let mut numbers = (0..requests.all.len()).cycle();
+        let mut next = || numbers.next().context("no request to send");
         for connection in self.connections.iter_mut().take(usize::try_from(count)?) {
-            connection.send(next()?)?;
+            connection.send(requests, next()?)?;
             sent += 1;
         }
         let mut events = Events::with_capacity(1024);
@@ -79,11 +76,18 @@ impl Load {
             ensure!(!events.is_empty(), "the server fell silent");
             for event in &events {
                 let connection = &mut self.connections[event.token().0];
-                let Some(found) = connection.receive()? else { continue };
-                ensure!(found == status, "an answer of {found} where {status} was expected");
+                if !connection.receive()? {
+                    continue;
+                }
                 latencies.push(u64::try_from(connection.sent.elapsed().as_nanos())?);
+                let (found, expected) = (client::status(&connection.answer)?, requests.status);
+                ensure!(found == expected, "an answer of {found} where {expected} was expected");
+                if let Some(cookie) = client::cookie(&connection.answer) {
+                    requests.keep_cookie(connection.request, cookie);
+                }
+                connection.answer.clear();
                 if sent < count && start.elapsed() < limit {
-                    connection.send(next()?)?;
+                    connection.send(requests, next()?)?;
                     sent += 1;
                 }
             }
@@ -94,21 +98,22 @@ impl Load {
 }
 
 impl Connection {
-    fn send(&mut self, request: &[u8]) -> Result<()> {
-        self.sent = Instant::now();
+    fn send(&mut self, requests: &Requests, number: usize) -> Result<()> {
+        let request = &requests.all[number];
+        (self.request, self.sent) = (number, Instant::now());
         let written = self.stream.write(request)?;
         // An empty socket takes far more than a request.
         ensure!(written == request.len(), "the system took only a part of a request");
         Ok(())
     }
 
-    /// The status, once the whole answer has come.
-    fn receive(&mut self) -> Result<Option<u16>> {
+    /// Whether the whole answer has come.
+    fn receive(&mut self) -> Result<bool> {
         let mut chunk = [0; BUFFER_BYTES];
         match self.stream.read(&mut chunk) {
             Ok(0) => bail!("the server closed a connection"),
             Ok(read) => self.answer.extend_from_slice(&chunk[..read]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error).context("a connection failed"),
         }
         let Some(length) = client::whole(&self.answer)? else {
@@ -116,9 +121,7 @@ impl Connection {
             return self.receive();
         };
         ensure!(length == self.answer.len(), "more than one answer to a request");
-        let status = client::status(&self.answer)?;
-        self.answer.clear();
-        Ok(Some(status))
+        Ok(true)
     }
 }
 

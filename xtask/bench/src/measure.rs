@@ -76,11 +76,11 @@ fn measure(peer: &Peer, cores: &Cores, requests: u64) -> Result<[Figures; Work::
         if peer.has_sessions {
             check_sessions(server.address)?;
         }
-        let request = work.prepare(server.address)?;
+        let mut request = work.prepare(server.address)?;
         let mut load = Load::connect(server.address, CONNECTIONS)?;
-        load.run(&request.all, request.status, requests / 20, LONGEST)?;
+        load.run(&mut request, requests / 20, LONGEST)?;
         let before = CpuClock::of(server.process())?;
-        let timing = load.run(&request.all, request.status, requests, LONGEST)?;
+        let timing = load.run(&mut request, requests, LONGEST)?;
         let cpu = CpuClock::of(server.process())?.since(before, timing.requests);
         figures.push(Figures {
             cpu: cpu.total,

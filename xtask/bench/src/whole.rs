@@ -36,9 +36,9 @@ pub(crate) fn run(stores: bool, only: &[String]) -> Result<ExitCode> {
 fn total(peer: &Peer, cores: &Cores, work: Work, requests: u64) -> Result<u64> {
     let log = std::env::temp_dir().join(format!("waxseal-bench-whole-{}.log", std::process::id()));
     let running = peer.under_callgrind(&log).start(cores)?;
-    let request = work.prepare(running.address)?;
+    let mut request = work.prepare(running.address)?;
     let mut load = Load::connect(running.address, CONNECTIONS)?;
-    load.run(&request.all, request.status, requests, PATIENCE)?;
+    load.run(&mut request, requests, PATIENCE)?;
     drop(running);
     let said = fs::read_to_string(&log).context("callgrind's log")?;
     let _ = fs::remove_file(&log);

@@ -19,12 +19,29 @@ pub(crate) enum Work {
 
 /// Requests to send in turn, again and again, and the status that each answer has.
 pub(crate) struct Requests {
+    /// The first of each visitor, then the second of each.
     pub(crate) all: Vec<Vec<u8>>,
     pub(crate) status: u16,
+    visitors: usize,
 }
 
 /// Visitors, each with a session.
 const VISITORS: usize = 64;
+
+impl Requests {
+    /// Puts the cookie of an answer into the requests of the visitor who sent number `sent`, as a browser does.
+    pub(crate) fn keep_cookie(&mut self, sent: usize, cookie: &str) {
+        for request in self.all.iter_mut().skip(sent % self.visitors).step_by(self.visitors) {
+            let start = find(request, COOKIE).expect("each request has a cookie") + COOKIE.len();
+            let length = find(&request[start..], b"\r\n").expect("a field has an end");
+            request.splice(start..start + length, cookie.bytes());
+        }
+    }
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
 
 impl Work {
     pub(crate) const ALL: [Self; Self::COUNT] =
@@ -59,15 +76,15 @@ impl Work {
         let of_each =
             |request: &dyn Fn(&str) -> Vec<u8>| cookies.iter().map(|cookie| request(cookie)).collect();
         let requests = match self {
-            Self::Plain => Requests { all: of_each(&|cookie| get("/plain", cookie)), status: 200 },
+            Self::Plain => Requests { all: of_each(&|cookie| get("/plain", cookie)), status: 200, visitors },
             Self::Read | Self::ReadLarge => {
-                Requests { all: of_each(&|cookie| get(SUCCESS, cookie)), status: 200 }
+                Requests { all: of_each(&|cookie| get(SUCCESS, cookie)), status: 200, visitors }
             }
             Self::Write | Self::WriteOne => {
                 // Two forms in turn, neither the first one, so that each request changes the session.
                 let forms = [short_form("Morgana", "Avalon"), short_form("Mimir", "Asgard")];
                 let posts = |form: &Form| of_each(&|cookie| post(form, cookie));
-                Requests { all: forms.iter().flat_map(posts).collect(), status: 303 }
+                Requests { all: forms.iter().flat_map(posts).collect(), status: 303, visitors }
             }
         };
         let answer = exchange(address, &requests.all[0])?;
@@ -100,6 +117,7 @@ pub(crate) fn check_sessions(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
+const COOKIE: &[u8] = b"\r\ncookie: ";
 const SUCCESS: &str = "/wizard/success";
 const COMMON: &str = "user-agent: waxseal-bench\r\naccept: text/html,application/xhtml+xml,*/*;q=0.8\r\n\
                       accept-language: en\r\n";
