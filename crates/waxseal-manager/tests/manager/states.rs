@@ -580,6 +580,24 @@ async fn a_sign_out_while_the_store_is_away_is_made_up_for() {
     }
 }
 
+/// What came was too large for a copy, and what this process knows is of the id from before a renewal.
+#[tokio::test]
+async fn an_id_that_is_gone_is_refused_also_if_the_process_was_told_so_without_a_copy() {
+    let store = new_store();
+    let [here, elsewhere] = [0; 2].map(|_| sessions(Place::Mirrored, store.clone()));
+    let old = visitor(&elsewhere, at(0), |session| session.sign_in("albus", at(0)).unwrap()).await;
+    assert!(!change(&here, &old, at(1)).await.is_new());
+    let session = change(&elsewhere, &old, at(1)).await;
+    session.renew().unwrap();
+    let copy = commit(&elsewhere, &session, &old, at(1)).await.unwrap();
+    let session = change(&elsewhere, &copy, at(1)).await;
+    session.insert("text", "a".repeat(5_000)).unwrap();
+    let large = commit(&elsewhere, &session, &copy, at(1)).await.unwrap();
+    elsewhere.end_all("albus", at(1)).await.unwrap();
+    assert!(read(&here, &large, at(2)).await.is_new());
+    assert!(read(&here, &copy, at(2)).await.is_new(), "its copy is not shown any more");
+}
+
 /// The store was away for longer than what was noted of the sign-out is kept, and the session had got another id elsewhere.
 #[tokio::test]
 async fn a_sign_out_of_long_ago_is_remembered_when_the_store_has_nothing_to_end() {
