@@ -24,19 +24,9 @@ impl RecordStore {
     ) -> Result<bool, StoreError> {
         let key = record.id.key();
         match self.delete(&key, reach, now).await {
-            Ok(true) => {
-                if let Some(near) = &self.near {
-                    near.ended(key.public_id(), now);
-                }
-                Ok(true)
-            }
-            Ok(false) => {
-                // The session ended earlier, or a sign-in renewed it. A session that a sign-in made stays, even if a
-                // thief has this cookie.
-                if let Some(near) = &self.near {
-                    near.left(&key, &record.revision, now);
-                }
-                Ok(false)
+            Ok(ended) => {
+                self.note_end(&key, &record.revision, ended, now);
+                Ok(ended)
             }
             Err(error) => {
                 if !self.unfinished.add(key, reach) {
@@ -94,12 +84,20 @@ impl RecordStore {
 
     async fn finish_end(&self, key: RecordKey, reach: Reach, now: Timestamp) -> Result<bool, StoreError> {
         let ended = self.delete(&key, reach, now).await?;
+        // Also if there was nothing to end: the queue no longer says that the id is over, and what was noted at the
+        // sign-out may be forgotten.
+        self.note_end(&key, &Revision::UNKNOWN, ended, now);
+        Ok(true)
+    }
+
+    /// Notes the store's answer to the end of the session by the id of `key`, which came in a token of `revision`.
+    fn note_end(&self, key: &RecordKey, revision: &Revision, ended: bool, now: Timestamp) {
         match &self.near {
             Some(near) if ended => near.ended(key.public_id(), now),
-            // The queue no longer says that the id is over, and what was noted at the sign-out may be forgotten.
-            Some(near) => near.left(&key, &Revision::UNKNOWN, now),
+            // The session ended earlier, or a sign-in renewed it. A session that a sign-in made stays, even if a thief has
+            // this cookie.
+            Some(near) => near.left(key, revision, now),
             None => {}
         }
-        Ok(true)
     }
 }

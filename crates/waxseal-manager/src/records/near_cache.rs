@@ -28,10 +28,9 @@ pub(crate) struct NearCache {
     owners_ended: AtomicUsize,
     /// The latest time at which this process asked the store.
     latest: AtomicU64,
-    /// Until this time no copy is trusted by its own time, because entries about ended sessions were forgotten.
-    distrust_until: AtomicU64,
-    /// When that last happened. Until then the store may have been asked about a session before its forgotten end, so
-    /// the answers make nothing known.
+    /// When entries about ended sessions were last forgotten. For as long as one of them would have been of use, no copy
+    /// is trusted by its own time. And answers to questions from before make nothing known: the store may have been asked
+    /// about a session before its forgotten end.
     forgot: AtomicU64,
     freshness: Freshness,
 }
@@ -97,7 +96,6 @@ impl NearCache {
             owners: Mutex::default(),
             owners_ended: AtomicUsize::new(0),
             latest: AtomicU64::new(0),
-            distrust_until: AtomicU64::new(0),
             forgot: AtomicU64::new(0),
             freshness,
         }
@@ -162,7 +160,7 @@ impl NearCache {
         let mut shard = self.shard(key.public_id());
         match shard.get_mut(&key.public_id()) {
             Some(known) => known.advance(entry, self.keep),
-            None if at.as_millis() <= self.forgot.load(Ordering::Acquire) => {}
+            None if at <= self.forgot() => {}
             None => {
                 self.make_room(&mut shard, at);
                 shard.insert(key.public_id(), entry);
@@ -269,7 +267,7 @@ impl NearCache {
         owners.retain(|_, ended| at.is_within(self.keep, *ended));
         if owners.len() >= MAX_OWNERS {
             owners.clear();
-            self.distrust(at);
+            self.note_forgotten(at);
             for shard in &self.shards {
                 let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
                 shard.retain(|_, entry| entry.status != Status::Living);
@@ -287,13 +285,16 @@ impl NearCache {
     }
 
     fn is_distrusting(&self, now: Timestamp) -> bool {
-        now.as_millis() < self.distrust_until.load(Ordering::Acquire)
+        now < self.forgot().after(self.keep)
     }
 
     /// Notes that entries about ended sessions are forgotten at this time.
-    fn distrust(&self, at: Timestamp) {
-        self.distrust_until.fetch_max(at.after(self.keep).as_millis(), Ordering::AcqRel);
+    fn note_forgotten(&self, at: Timestamp) {
         self.forgot.fetch_max(at.max(self.latest()).as_millis(), Ordering::AcqRel);
+    }
+
+    fn forgot(&self) -> Timestamp {
+        Timestamp::from_millis(self.forgot.load(Ordering::Acquire))
     }
 
     fn latest(&self) -> Timestamp {
@@ -326,7 +327,7 @@ impl NearCache {
             let Some((&public_id, &entry)) = victim else { return };
             shard.remove(&public_id);
             if entry.speaks_against() {
-                self.distrust(entry.at.max(now));
+                self.note_forgotten(entry.at.max(now));
             }
         }
     }
