@@ -264,13 +264,21 @@ enum Fate {
     Full,
 }
 
-/// Saves once, over a store that does with the updates what the script says, and in which another process saves before so
-/// many updates, or questions about versions. Returns the fate, the updates that were sent, and the questions about versions.
-async fn save_scripted(
+/// A save over a store that does with the updates what a script says.
+struct Scripted {
+    saved: Result<Outcome, Error>,
+    store: FaultyStore<Meddler>,
+    memory: MemoryStore,
+    token: String,
+}
+
+/// Saves once. Another process changes the session before so many updates, or questions about versions.
+async fn save_over(
     place: Place,
     script: &[Replacing],
     theirs_before: Option<(Operation, usize)>,
-) -> (Fate, usize, usize) {
+    their_change: fn(&Session) -> Result<(), SessionError>,
+) -> Scripted {
     let meddler = Meddler::scripted(script);
     let memory = meddler.inner.clone();
     let store = FaultyStore::new(meddler);
@@ -285,15 +293,28 @@ async fn save_scripted(
             if theirs_before == Some((operation, calls)) {
                 at_once(async {
                     let session = change(&there, &copy, at(1)).await;
-                    session.add("theirs", 1).unwrap();
-                    commit(&there, &session, &copy, at(1)).await.unwrap();
+                    their_change(&session).unwrap();
+                    there.commit(&session, at(1)).await.unwrap();
                 });
             }
         }
         Turn::Work
     });
     store.forget();
-    let fate = match here.commit(&session, at(1)).await {
+    let saved = here.commit(&session, at(1)).await;
+    Scripted { saved, store, memory, token }
+}
+
+/// [Saves](save_over) while another process adds something. Returns the fate, the updates that were sent, and the
+/// questions about versions.
+async fn save_scripted(
+    place: Place,
+    script: &[Replacing],
+    theirs_before: Option<(Operation, usize)>,
+) -> (Fate, usize, usize) {
+    let adds: fn(&Session) -> Result<(), SessionError> = |session| session.add("theirs", 1);
+    let Scripted { saved, store, memory, token } = save_over(place, script, theirs_before, adds).await;
+    let fate = match saved {
         Ok(_) => Fate::Saved,
         Err(Error::Unavailable(_) | Error::Store(_)) => Fate::Unavailable,
         Err(error) => panic!("{error:?}"),
@@ -340,35 +361,14 @@ async fn what_becomes_of_a_save_is_found_out_whatever_becomes_of_its_answers() {
 /// The first attempt may have been done before the other's, and its change may be in the session that they renewed.
 #[tokio::test]
 async fn a_save_whose_answer_was_lost_before_another_renewed_the_session_is_not_said_to_be_refused() {
-    type Theirs = fn(&Session) -> Result<(), SessionError>;
-    let theirs: [(Theirs, bool); 2] =
-        [(|session| session.renew(), true), (|session| session.destroy(), false)];
-    for (place, (their_change, is_open)) in
-        BOTH.into_iter().flat_map(|place| theirs.map(|case| (place, case)))
-    {
-        let meddler = Meddler::scripted(&[Replacing::Lost]);
-        let memory = meddler.inner.clone();
-        let store = FaultyStore::new(meddler);
-        let here = sessions(place, store.clone());
-        let token = visitor(&here, at(0), |session| session.insert("sum", 0).unwrap()).await;
-        let session = change(&here, &token, at(1)).await;
-        session.add("sum", 1).unwrap();
-        let (there, copy, mut updates) = (sessions(place, memory), token.clone(), 0);
-        store.decide_with(move |operation| {
-            updates += usize::from(operation == Operation::Update);
-            if operation == Operation::Update && updates == 2 {
-                at_once(async {
-                    let session = change(&there, &copy, at(1)).await;
-                    their_change(&session).unwrap();
-                    there.commit(&session, at(1)).await.unwrap();
-                });
-            }
-            Turn::Work
-        });
-        let saved = here.commit(&session, at(1)).await;
-        let is_unknown = matches!(saved, Err(Error::Unavailable(_)));
-        let is_over = matches!(saved, Err(Error::Session(SessionError::Gone)));
-        assert!(if is_open { is_unknown } else { is_over }, "{place:?}, {is_open}: {saved:?}");
+    let before_the_second = Some((Operation::Update, 2));
+    for place in BOTH {
+        let renewed =
+            save_over(place, &[Replacing::Lost], before_the_second, |session| session.renew()).await.saved;
+        assert!(matches!(renewed, Err(Error::Unavailable(_))), "{place:?}: {renewed:?}");
+        let ended =
+            save_over(place, &[Replacing::Lost], before_the_second, |session| session.destroy()).await.saved;
+        assert!(matches!(ended, Err(Error::Session(SessionError::Gone))), "{place:?}: {ended:?}");
     }
 }
 
