@@ -38,14 +38,14 @@ pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Result<Answer> {
 
 /// The cookie that the answer sets, as the browser sends it.
 pub(crate) fn cookie(answer: &[u8]) -> Option<&str> {
-    let head = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = find(answer, b"\r\n\r\n")?;
     let head = str::from_utf8(&answer[..head]).ok()?;
     head.lines().find_map(|line| field(line, "set-cookie"))?.split(';').next()
 }
 
 /// The length of the answer at the start of `bytes`, if it has all come.
 pub(crate) fn whole(bytes: &[u8]) -> Result<Option<usize>> {
-    let Some(head) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let Some(head) = find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let text = str::from_utf8(&bytes[..head]).context("a head that is not text")?;
     let body = text.lines().find_map(|line| field(line, "content-length"));
     let body: usize = body.map_or(Ok(0), str::parse).context("a content-length that is no number")?;
@@ -57,6 +57,11 @@ pub(crate) fn whole(bytes: &[u8]) -> Result<Option<usize>> {
 pub(crate) fn status(bytes: &[u8]) -> Result<u16> {
     let status = bytes.get(9..12).and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
     status.context("an answer without a status")
+}
+
+/// Where `wanted` begins.
+pub(crate) fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
 }
 
 fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, ensure};
 
 use crate::artifacts::project_root;
-use crate::client::exchange;
+use crate::client::{exchange, find};
 
 /// A kind of request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,10 +37,6 @@ impl Requests {
             request.splice(start..start + length, cookie.bytes());
         }
     }
-}
-
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
 }
 
 impl Work {
